@@ -1,0 +1,167 @@
+# pairmill: `make demo` and `make test` are all a newcomer needs; both install what is missing.
+#
+#   make            build everything into build/          make deps     apt-get what is missing
+#   make demo       see it work on real photographs        make test     build and run every test
+#   make san        the suite under ASan+UBSan, then TSan  make lint     cppcheck and clang-tidy
+#   make install    DESTDIR= PREFIX=/usr/local             make format   clang-format in place
+#
+# Variables: BUILD (build), CUDA=auto|yes|no, SAN=address,undefined, WERROR=1, OPT=-O2.
+
+BUILD ?= build
+PREFIX ?= /usr/local
+CUDA ?= auto
+OPT ?= -O2 -g
+PKG_CONFIG ?= pkg-config
+PYTHON ?= /usr/bin/python3
+VERSION := 0.1.0
+
+PKGS := libuv sqlite3 fftw3f libtiff-4 libpng inih libxxhash libsystemd
+TEST_PKGS := cmocka
+
+# What Debian 12 calls everything `make demo` and `make test` use; `make deps` installs what is missing.
+DEPS := gcc make pkg-config libuv1-dev libsqlite3-dev libfftw3-dev libtiff-dev libpng-dev \
+	libinih-dev libxxhash-dev libsystemd-dev libcmocka-dev sqlite3 \
+	python3 python3-numpy python3-scipy python3-tifffile python3-pil \
+	lomiri-wallpapers-16.04 lomiri-wallpapers-20.04
+
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wdouble-promotion -Wmissing-prototypes -Wvla \
+	-Wstrict-prototypes -Wpointer-arith -Wformat=2 $(if $(WERROR),-Werror)
+
+# The worker's CUDA part is a plugin opened at run time, so that no binary links CUDA. This version
+# has none: CUDA=auto and CUDA=no build without it, CUDA=yes fails rather than pretend.
+ifneq ($(filter-out auto yes no,$(CUDA)),)
+$(error CUDA=$(CUDA): use auto, yes or no)
+endif
+ifeq ($(CUDA),yes)
+$(error CUDA=yes: this version of pairmill has no CUDA plugin; use CUDA=auto or CUDA=no)
+endif
+
+# Goals that need no libraries must work on a machine that has none yet.
+NO_LIBS := clean deps demo test san lint format help
+GOALS := $(or $(MAKECMDGOALS),all)
+NEEDS_LIBS := $(filter-out $(NO_LIBS),$(GOALS))
+ifneq ($(NEEDS_LIBS),)
+MISSING := $(shell $(PKG_CONFIG) --print-errors --exists $(PKGS) 2>&1 || echo "run: make deps")
+$(if $(MISSING),$(error $(MISSING)))
+PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS))
+PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS))
+TEST_LIBS := $(shell $(PKG_CONFIG) --libs $(TEST_PKGS) 2>/dev/null)
+endif
+
+SAN_FLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+ALL_CFLAGS = -std=c17 -D_GNU_SOURCE -DPM_VERSION='"$(VERSION)"' -I. -I$(BUILD)/gen $(OPT) $(WARN) \
+	-pthread -ffp-contract=off $(PKG_CFLAGS) $(SAN_FLAGS) $(CFLAGS)
+LIBS = $(PKG_LIBS) -ldl -lm -pthread
+
+SRC := $(filter-out %/main.c,$(wildcard common/*.c common/formats/*.c worker/*.c worker/align/*.c \
+	worker/kernels/*.c daemon/*.c cli/*.c))
+LIB_OBJ := $(SRC:%.c=$(BUILD)/%.o) $(BUILD)/gen/sql.o
+TESTLIB_SRC := $(wildcard tests/lib/*.c)
+TESTLIB_OBJ := $(TESTLIB_SRC:%.c=$(BUILD)/%.o)
+TEST_SRC := $(wildcard tests/test_*.c)
+TEST_BIN := $(TEST_SRC:%.c=$(BUILD)/%)
+BENCH_SRC := $(wildcard tests/bench/*.c)
+BENCH_BIN := $(BENCH_SRC:%.c=$(BUILD)/%)
+BIN := $(BUILD)/pairmilld $(BUILD)/pairmill
+ALL_OBJ := $(LIB_OBJ) $(TESTLIB_OBJ) $(TEST_BIN:%=%.o) $(BENCH_BIN:%=%.o) $(BUILD)/daemon/main.o \
+	$(BUILD)/cli/main.o
+SQL := $(sort $(wildcard sql/*.sql sql/*/*.sql))
+
+.PHONY: all deps demo test check tests bench san lint format install clean help
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(BIN)
+
+help:
+	@sed -n '2,9s/^# \{0,1\}//p' Makefile
+
+$(BUILD)/libpairmill.a: $(LIB_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/pairmilld: $(BUILD)/daemon/main.o $(BUILD)/libpairmill.a
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/pairmill: $(BUILD)/cli/main.o $(BUILD)/libpairmill.a
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# Kernels are the hot loops: they get -O3 whatever the rest has.
+$(BUILD)/worker/kernels/%.o: OPT += -O3
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/gen/sql.o: $(BUILD)/gen/sql.c
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/gen/sql.c: sql/embed.awk $(SQL)
+	@mkdir -p $(@D)
+	awk -f sql/embed.awk $(SQL) > $@.part && mv $@.part $@
+
+$(BUILD)/tests/test_%: $(BUILD)/tests/test_%.o $(TESTLIB_OBJ) $(BUILD)/libpairmill.a
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(TEST_LIBS) $(LIBS)
+
+$(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(TESTLIB_OBJ) $(BUILD)/libpairmill.a
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+tests: $(TEST_BIN)
+bench: $(BENCH_BIN)
+
+# Installs only what is missing, and asks apt only then: an installed machine needs no root.
+deps:
+	@missing=; for p in $(DEPS); do \
+	    dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q '^install ok installed' || missing="$$missing $$p"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+	    echo "installing:$$missing"; \
+	    sudo=; if [ "$$(id -u)" != 0 ]; then sudo=sudo; fi; \
+	    $$sudo apt-get update -qq && \
+	    $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null || \
+	    { echo "make deps: could not install$$missing; install them by hand and try again" >&2; exit 1; }; \
+	fi
+
+demo: deps
+	@$(MAKE) --no-print-directory -j$$(nproc) all
+	@BUILD=$(BUILD) PYTHON=$(PYTHON) tests/demo.sh
+
+test: deps
+	@$(MAKE) --no-print-directory WERROR=1 check
+
+# Everything that is checked, on a machine that has the packages. TESTS="a b" picks some by name.
+check: $(BIN) $(TEST_BIN)
+	@BUILD=$(BUILD) PYTHON=$(PYTHON) tests/run $(TESTS)
+
+san:
+	@$(MAKE) --no-print-directory deps
+	$(MAKE) check BUILD=$(BUILD)/asan SAN=address,undefined OPT='-O1 -g'
+	$(MAKE) check BUILD=$(BUILD)/tsan SAN=thread OPT='-O1 -g'
+
+lint:
+	@cppcheck --version >/dev/null 2>&1 && clang-tidy --version >/dev/null 2>&1 || \
+	    { echo "make lint needs: apt-get install cppcheck clang-tidy" >&2; exit 1; }
+	cppcheck --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+	    --suppress=missingIncludeSystem --quiet -I. -I$(BUILD)/gen common worker daemon cli
+	clang-tidy --quiet $(SRC) cli/main.c daemon/main.c -- -std=c17 -D_GNU_SOURCE -DPM_VERSION='"x"' -I. \
+	    $$($(PKG_CONFIG) --cflags $(PKGS))
+
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/pairmill \
+	    $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/sysusers.d \
+	    $(DESTDIR)$(PREFIX)/lib/tmpfiles.d $(DESTDIR)$(PREFIX)/share/doc/pairmill
+	install -m 755 $(BUILD)/pairmill $(DESTDIR)$(PREFIX)/bin/
+	install -m 755 $(BUILD)/pairmilld $(DESTDIR)$(PREFIX)/libexec/pairmill/
+	sed 's|@PREFIX@|$(PREFIX)|g' systemd/pairmilld.service \
+	    > $(DESTDIR)$(PREFIX)/lib/systemd/system/pairmilld.service
+	install -m 644 systemd/pairmill.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/pairmill.conf
+	install -m 644 systemd/pairmill.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/pairmill.conf
+	install -m 644 systemd/pairmill.conf README.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/pairmill/
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(ALL_OBJ:.o=.d)
