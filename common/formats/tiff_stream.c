@@ -1,0 +1,123 @@
+#include "common/formats/tiff_stream.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/infile.h"
+
+/* No single allocation of libtiff's may be larger: compressed tiles, tables a header asks for. */
+#define LIBTIFF_ALLOC_MAX ((tmsize_t)512 << 20)
+
+static tmsize_t stream_read(thandle_t handle, void *data, tmsize_t n)
+{
+    struct pm_tiff_stream *stream = handle;
+    int64_t got = pm_infile_pread(stream->fd, data, (size_t)n, stream->pos);
+    if (got < 0) {
+        stream->sys_errno = stream->sys_errno != 0 ? stream->sys_errno : errno;
+        return -1;
+    }
+    stream->pos += got;
+    return (tmsize_t)got;
+}
+
+static tmsize_t stream_write(thandle_t handle, void *data, tmsize_t n)
+{
+    struct pm_tiff_stream *stream = handle;
+    tmsize_t done = 0;
+    while (done < n) {
+        ssize_t put =
+            pwrite(stream->fd, (char *)data + done, (size_t)(n - done), (off_t)stream->pos);
+        if (put < 0 && errno == EINTR) {
+            continue;
+        }
+        if (put < 0) {
+            stream->sys_errno = stream->sys_errno != 0 ? stream->sys_errno : errno;
+            return -1;
+        }
+        done += put;
+        stream->pos += put;
+    }
+    stream->size = stream->pos > stream->size ? stream->pos : stream->size;
+    return done;
+}
+
+static toff_t stream_seek(thandle_t handle, toff_t offset, int whence)
+{
+    struct pm_tiff_stream *stream = handle;
+    int64_t base = whence == SEEK_CUR ? stream->pos : whence == SEEK_END ? stream->size : 0;
+    /* An offset made up by damage. */
+    if ((int64_t)offset < 0 || base > INT64_MAX - (int64_t)offset) {
+        return (toff_t)-1;
+    }
+    stream->pos = base + (int64_t)offset;
+    return (toff_t)stream->pos;
+}
+
+static toff_t stream_size(thandle_t handle)
+{
+    struct pm_tiff_stream *stream = handle;
+    return (toff_t)stream->size;
+}
+
+static int stream_close(thandle_t handle)
+{
+    (void)handle; /* the descriptor is the caller's */
+    return 0;
+}
+
+static int on_error(TIFF *tif, void *user, const char *module, const char *fmt, va_list ap)
+{
+    struct pm_tiff_stream *stream = user;
+    (void)tif;
+    (void)module;
+    if (stream->said[0] == '\0') {
+        vsnprintf(stream->said, sizeof stream->said, fmt, ap);
+    }
+    return 1; /* handled: nothing is printed */
+}
+
+/* Most warnings are about tags we do not use. But libjpeg goes on with made-up pixels, and a tag
+ * that lies beyond the end of a cut file is left out, SampleFormat for one. */
+static int on_warning(TIFF *tif, void *user, const char *module, const char *fmt, va_list ap)
+{
+    struct pm_tiff_stream *stream = user;
+    (void)tif;
+    if ((module != NULL && strcmp(module, "JPEGLib") == 0) || strstr(fmt, "IO error") != NULL) {
+        if (!stream->doubtful) {
+            vsnprintf(stream->said, sizeof stream->said, fmt, ap);
+        }
+        stream->doubtful = true;
+    }
+    return 1;
+}
+
+TIFF *pm_tiff_stream_open(struct pm_tiff_stream *stream, const char *mode)
+{
+    TIFFOpenOptions *options = TIFFOpenOptionsAlloc();
+    TIFF *tif;
+
+    if (options == NULL) {
+        stream->sys_errno = ENOMEM;
+        return NULL;
+    }
+    TIFFOpenOptionsSetErrorHandlerExtR(options, on_error, stream);
+    TIFFOpenOptionsSetWarningHandlerExtR(options, on_warning, stream);
+    TIFFOpenOptionsSetMaxSingleMemAlloc(options, LIBTIFF_ALLOC_MAX);
+    tif = TIFFClientOpenExt("TIFF", mode, stream, stream_read, stream_write, stream_seek,
+        stream_close, stream_size, NULL, NULL, options);
+    TIFFOpenOptionsFree(options);
+    return tif;
+}
+
+enum pm_code pm_tiff_stream_fail(
+    const struct pm_tiff_stream *stream, const char *path, struct pm_err *err)
+{
+    if (stream->sys_errno != 0) {
+        return pm_err_errno(err, stream->sys_errno, "%s: cannot read", path);
+    }
+    return pm_err_set(err, PM_EFORMAT, "%s: damaged or truncated TIFF: %s; copy it again", path,
+        stream->said[0] != '\0' ? stream->said : "libtiff gives no reason");
+}
