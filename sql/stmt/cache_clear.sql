@@ -1,0 +1,2 @@
+-- The counters begin with the process.
+delete from cache

@@ -1,0 +1,2 @@
+-- With synchronous=FULL the log is on disk when this returns.
+commit

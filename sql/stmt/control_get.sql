@@ -1,0 +1,2 @@
+-- One remembered fact.
+select value from control where name = :name

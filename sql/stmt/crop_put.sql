@@ -1,0 +1,2 @@
+-- One window of the overlap.
+insert into crop values (:job, :x, :y, :width, :height, :valid, :written)

@@ -1,0 +1,2 @@
+-- Left by a dead owner.
+select id, worker, attempts from job where state = 'running'

@@ -1,0 +1,2 @@
+-- The recipe a result names.
+select id from recipe where hash = :hash

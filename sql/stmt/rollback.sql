@@ -1,0 +1,2 @@
+-- After any error inside a transaction.
+rollback

@@ -1,0 +1,2 @@
+-- For people who ask through the tool; takes no parameters.
+select * from progress

@@ -1,0 +1,5 @@
+-- For people who ask through the tool; :scene NULL: all, :limit NULL: no limit. By job.
+select * from quarantine
+where :scene is null or scene = :scene
+order by job_id
+limit coalesce(:limit, -1)

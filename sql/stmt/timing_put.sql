@@ -1,0 +1,2 @@
+-- One step of an attempt.
+insert into timing values (:job, :stage, :wall_us, :cpu_us, :bytes)

@@ -1,0 +1,2 @@
+-- The workers of a former owner are no more.
+delete from worker

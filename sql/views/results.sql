@@ -1,0 +1,37 @@
+-- The result of each pair that is done. Paths are below the source's input.
+drop view if exists results;
+create view results as
+select r.job_id as job_id,
+    r.scene as scene,
+    r.gt_path as gt_path,
+    r.target_path as target_path,
+    r.dy as dy,
+    r.dx as dx,
+    r.method as method,
+    r.backend as backend,
+    r.loss as loss,
+    r.gain as gain,
+    r.mask_mean as mask_mean,
+    r.crops as crops,
+    r.sub_dy as sub_dy,
+    r.sub_dx as sub_dx,
+    r.confidence as confidence,
+    r.flags as flags,
+    r.total_us / 1000.0 as total_ms,
+    r.windows as windows,
+    r.search_us / 1000.0 as search_ms,
+    r.evaluations as evaluations,
+    r.fallback as fallback,
+    r.width as width,
+    r.height as height,
+    r.gt_x as gt_x,
+    r.gt_y as gt_y,
+    r.target_x as target_x,
+    r.target_y as target_y,
+    r.output_dir as output_dir,
+    (select hash from recipe where id = r.recipe_id) as recipe,
+    r.version as version,
+    r.worker as worker,
+    strftime('%Y-%m-%dT%H:%M:%SZ', r.finished_us / 1000000, 'unixepoch') as at
+from result r
+where r.held = 0;
