@@ -1,0 +1,31 @@
+/*
+ * quality: how far a confirmed shift can be trusted, in numbers and flags; shared by all methods.
+ *
+ * confidence (0..1) is the estimated probability that no other shift is really better:
+ *     near * far * match * (0.45 when biased), where
+ *     near  = 1 - sum over the 8 neighbours of P(noise turned the order round), from z_near,
+ *     far   = the same for the second best place, times a ramp that falls from 1 to 0 as that place
+ *             becomes 60 to 90% as deep as the best (repetition, a moving object),
+ *     match = a ramp from 0 to 1 as the agreement of the two scenes, white noise taken out, goes
+ *             from 0.35 (different scenes reach 0.3) to 0.6,
+ *     biased: one translation does not describe the pair, or the minimum moves when the gain of the
+ *             overlap is taken instead of the whole images'.
+ * Below 0.5 the answer is the smallest loss, but should not be relied on.
+ * Owns: tile buffers, reused. Threads: one at a time. Memory: < 1 MB. Errors: PM_ENOMEM.
+ */
+#ifndef PM_WORKER_ALIGN_QUALITY_H
+#define PM_WORKER_ALIGN_QUALITY_H
+
+#include "worker/align/confirm.h"
+
+struct pm_quality;
+
+enum pm_code pm_quality_new(struct pm_quality **out, struct pm_err *err);
+void pm_quality_free(struct pm_quality *quality); /* NULL is fine */
+
+/* Fills confidence, sub_dy, sub_dx and flags of shift (whose dy, dx, gain are set) from what
+ * confirm found and from the two pyramids. Call it only when query->quality. */
+enum pm_code pm_quality_measure(struct pm_quality *quality, const struct pm_align_query *query,
+    const struct pm_confirmed *confirmed, struct pm_shift *shift, struct pm_err *err);
+
+#endif

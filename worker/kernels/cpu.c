@@ -1,0 +1,42 @@
+#include "worker/kernels/cpu.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const names[] = {"plain", "avx2", "avx512"};
+
+/* What the machine can run. The AVX-512 kernels use F, BW, DQ, VL and VNNI: every server core with
+ * AVX-512 since 2019 has them; older ones take the AVX2 variant. */
+static enum pm_cpu highest(void)
+{
+#if defined(__x86_64__) && defined(__GNUC__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512vnni")) {
+        return PM_CPU_AVX512;
+    }
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c")) {
+        return PM_CPU_AVX2;
+    }
+#endif
+    return PM_CPU_PLAIN;
+}
+
+enum pm_cpu pm_cpu_level(void)
+{
+    const char *forced = getenv("PAIRMILL_CPU");
+    enum pm_cpu most = highest();
+
+    for (int level = PM_CPU_PLAIN; forced != NULL && level <= (int)most; level++) {
+        if (strcmp(forced, names[level]) == 0) {
+            return (enum pm_cpu)level;
+        }
+    }
+    return most;
+}
+
+const char *pm_cpu_name(enum pm_cpu level)
+{
+    return names[level];
+}

@@ -1,0 +1,48 @@
+#include "worker/kernels/pyramid_variants.h"
+
+#if defined(__x86_64__) && defined(__GNUC__)
+
+#include "worker/kernels/pyramid_body.h"
+
+/* Functions here may use what the name says; cpu.c makes sure that the machine can. */
+#define AVX2 __attribute__((target("avx2")))
+
+AVX2 static void quad_u16(const uint16_t *const rows[4], int w, int channels, uint32_t *out,
+    uint64_t channel_sum[3], uint32_t *max)
+{
+    if (channels == 3) { /* constants, so that the block sums unroll */
+        pm_quad_u16(rows, w, 3, out, channel_sum, max);
+    } else {
+        pm_quad_u16(rows, w, 1, out, channel_sum, max);
+    }
+}
+
+AVX2 static void quad_u8(const uint8_t *const rows[4], int w, int channels, uint32_t *out,
+    uint64_t channel_sum[3], uint32_t *max)
+{
+    if (channels == 3) {
+        pm_quad_u8(rows, w, 3, out, channel_sum, max);
+    } else {
+        pm_quad_u8(rows, w, 1, out, channel_sum, max);
+    }
+}
+
+AVX2 static void quad_f32(const float *const rows[4], int w, int channels, float *out,
+    double channel_sum[3], int64_t bad[3])
+{
+    if (channels == 3) {
+        pm_quad_f32(rows, w, 3, out, channel_sum, bad);
+    } else {
+        pm_quad_f32(rows, w, 1, out, channel_sum, bad);
+    }
+}
+
+AVX2 static uint32_t narrow(const uint32_t *sums, size_t n, int shift, int16_t *out)
+{
+    return pm_narrow(sums, n, shift, out);
+}
+
+const struct pm_pyramid_ops pm_pyramid_avx2 = {
+    .quad_u16 = quad_u16, .quad_u8 = quad_u8, .quad_f32 = quad_f32, .narrow = narrow};
+
+#endif
