@@ -1,0 +1,240 @@
+/* decode: both images under the budget, the gt through the cache, and every way it can fail. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "tests/lib/workerkit.h"
+#include "worker/task.h"
+
+#define MB ((size_t)1 << 20)
+
+struct fixture {
+    struct kit kit;
+    char *dir;
+    struct pm_job job;
+    struct pm_result result;
+    struct pm_task task;
+    struct pm_err err;
+};
+
+/* A pair of 64x48 u16 RGB files, moved by (3, -2), and a task for it. */
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    pm_log_init(PM_LOG_ERR, 0);
+    kit_init(&f->kit, 64 * MB, 64 * MB);
+    f->dir = kit_tmpdir();
+    kit_write_pair(f->dir, "a.tif", "b.tif", PM_U16, 3, 3, -2);
+    f->job = kit_job(f->dir, "a.tif", "b.tif");
+    f->task = (struct pm_task){.conf = f->kit.conf, .job = &f->job, .result = &f->result};
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    pm_task_clear(f->kit.worker, &f->task);
+    assert_int_equal(pm_budget_used(f->kit.budget), 0);
+    pm_result_clear(&f->result);
+    pm_job_clear(&f->job);
+    kit_fini(&f->kit);
+    kit_remove(f->dir);
+    free(f->dir);
+    free(f);
+    return 0;
+}
+
+static enum pm_code decode(struct fixture *f)
+{
+    return pm_decode_run(f->kit.worker, &f->task, &f->err);
+}
+
+/* Gives everything back, so that the next decode starts afresh. */
+static void clear(struct fixture *f)
+{
+    pm_task_clear(f->kit.worker, &f->task);
+    f->task = (struct pm_task){.conf = f->kit.conf, .job = &f->job, .result = &f->result};
+}
+
+static void both_are_there(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(decode(f), PM_OK);
+    assert_int_equal(f->task.gt->image->w, 64);
+    assert_ptr_equal(f->task.gt_work, f->task.gt);
+    assert_ptr_equal(f->task.target_work, f->task.target);
+    assert_string_not_equal(f->result.gt_hash, f->result.target_hash);
+    assert_false(f->result.gt_cached);
+    assert_int_equal(f->task.bytes, f->job.gt.size + f->job.target.size);
+    assert_true(f->task.admitted > 0);
+    assert_int_equal(pm_budget_used(f->kit.budget), f->task.admitted);
+}
+
+static void the_second_pair_of_a_gt_hits_the_cache(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(decode(f), PM_OK);
+    size_t first = pm_budget_peak(f->kit.budget);
+    clear(f);
+    assert_int_equal(decode(f), PM_OK);
+    assert_true(f->result.gt_cached);
+    assert_int_equal(strlen(f->result.gt_hash), 16);
+    assert_int_equal(f->task.bytes, f->job.target.size); /* only the target was read */
+    assert_true(f->task.admitted < first);               /* the gt is the cache's to count */
+}
+
+static void without_a_cache_it_is_read_every_time(void **state)
+{
+    struct fixture *f = *state;
+    pm_cache_set_budget(f->kit.cache, 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(decode(f), PM_OK);
+        assert_false(f->result.gt_cached);
+        clear(f);
+        assert_int_equal(pm_budget_used(f->kit.budget), 0);
+    }
+}
+
+static void *decode_in_thread(void *arg)
+{
+    struct fixture *f = arg;
+    struct pm_result result = {0};
+    struct pm_task task = {.conf = f->kit.conf, .job = &f->job, .result = &result};
+    struct pm_worker *worker = NULL;
+    struct pm_err err;
+    assert_int_equal(pm_worker_new(&worker, 1, &f->kit.env, &err), PM_OK);
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(pm_decode_run(worker, &task, &err), PM_OK);
+        pm_task_clear(worker, &task);
+        task = (struct pm_task){.conf = f->kit.conf, .job = &f->job, .result = &result};
+    }
+    pm_worker_free(worker);
+    return NULL;
+}
+
+static void workers_share_one_gt_and_the_budget(void **state)
+{
+    struct fixture *f = *state;
+    struct pm_cache_stats stats;
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, decode_in_thread, f), 0);
+    }
+    for (int i = 0; i < 4; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    pm_cache_stats(f->kit.cache, &stats);
+    assert_int_equal(stats.misses, 1);
+    assert_int_equal(stats.hits, 79);
+}
+
+static void more_than_the_budget_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct kit small;
+    kit_init(&small, 0, 1000);
+    struct pm_worker *worker = small.worker;
+    assert_int_equal(pm_decode_run(worker, &f->task, &f->err), PM_ETOOBIG);
+    assert_non_null(strstr(f->err.text, "memory_max"));
+    assert_non_null(strstr(f->err.text, f->job.target_path));
+    pm_task_clear(worker, &f->task);
+    kit_fini(&small);
+}
+
+static void changed_and_missing_files(void **state)
+{
+    struct fixture *f = *state;
+    f->job.target.mtime_ns++;
+    assert_int_equal(decode(f), PM_ECHANGED);
+    clear(f);
+    f->job.target.mtime_ns--;
+    assert_int_equal(decode(f), PM_OK); /* now the gt is in the cache */
+    clear(f);
+    assert_int_equal(unlink(f->job.gt_path), 0);
+    assert_int_equal(decode(f), PM_ENOENT); /* and still its file has to be there */
+    assert_non_null(strstr(f->err.text, f->job.gt_path));
+}
+
+static void sizes_are_compared_before_anything_is_decoded(void **state)
+{
+    struct fixture *f = *state;
+    struct pm_image *other = kit_image(65, 48, 3, PM_U16);
+    struct pm_cache_stats stats;
+    kit_write_tiff(f->job.target_path, other);
+    f->job.target = kit_stamp(f->job.target_path);
+    assert_int_equal(decode(f), PM_ESIZE);
+    assert_non_null(strstr(f->err.text, "65x48"));
+    assert_non_null(strstr(f->err.text, "64x48"));
+    pm_cache_stats(f->kit.cache, &stats);
+    assert_int_equal(stats.misses, 0);
+    pm_image_free(other);
+}
+
+/* A gt that cannot be decoded must not stay in the cache as if it were there. */
+static void a_bad_gt_can_be_tried_again(void **state)
+{
+    struct fixture *f = *state;
+    size_t size;
+    char *good = kit_read(f->job.gt_path, &size);
+    assert_int_equal(truncate(f->job.gt_path, (off_t)size / 2), 0);
+    f->job.gt = kit_stamp(f->job.gt_path);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(decode(f), PM_EFORMAT);
+        clear(f);
+        assert_int_equal(pm_budget_used(f->kit.budget), 0);
+    }
+    free(good);
+}
+
+static void mixed_types_meet_in_the_middle(void **state)
+{
+    struct fixture *f = *state;
+    struct pm_image *u8 = kit_image(64, 48, 3, PM_U8);
+    kit_texture(u8, -2, 3, 0.8, 0, 2);
+    kit_write_tiff(f->job.target_path, u8);
+    f->job.target = kit_stamp(f->job.target_path);
+    assert_int_equal(decode(f), PM_OK);
+    assert_int_equal(f->task.target->image->sample, PM_U8);
+    assert_int_equal(f->task.target_work->image->sample, PM_U16);
+    assert_ptr_equal(f->task.gt_work, f->task.gt);
+    assert_true(kit_get(u8, 9, 8, 1) == kit_get(f->task.target_work->image, 9, 8, 1));
+    pm_image_free(u8);
+}
+
+static void reading_ahead_never_fails(void **state)
+{
+    struct fixture *f = *state;
+    pm_worker_prefetch(f->job.gt_path);
+    pm_worker_prefetch(f->dir); /* a folder */
+    assert_int_equal(unlink(f->job.gt_path), 0);
+    pm_worker_prefetch(f->job.gt_path);
+    assert_int_equal(decode(f), PM_ENOENT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(both_are_there, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_second_pair_of_a_gt_hits_the_cache, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(without_a_cache_it_is_read_every_time, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(workers_share_one_gt_and_the_budget, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(more_than_the_budget_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(changed_and_missing_files, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            sizes_are_compared_before_anything_is_decoded, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_bad_gt_can_be_tried_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(mixed_types_meet_in_the_middle, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(reading_ahead_never_fails, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

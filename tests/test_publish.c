@@ -1,0 +1,158 @@
+/* publish: mask, record and crops under their name at once, or nothing. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "common/formats/reader.h"
+#include "common/hash.h"
+#include "common/log.h"
+#include "tests/lib/workerkit.h"
+#include "worker/task.h"
+
+#define MB ((size_t)1 << 20)
+
+struct fixture {
+    struct kit kit;
+    char *dir;
+    struct pm_job job;
+    struct pm_result result;
+    struct pm_task task;
+    struct pm_err err;
+};
+
+/* A pair of 64x48 u16 RGB files, moved by (3, -2), and a task for it. */
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    pm_log_init(PM_LOG_ERR, 0);
+    kit_init(&f->kit, 64 * MB, 64 * MB);
+    f->dir = kit_tmpdir();
+    kit_write_pair(f->dir, "a.tif", "b.tif", PM_U16, 3, 3, -2);
+    f->job = kit_job(f->dir, "a.tif", "b.tif");
+    f->task = (struct pm_task){.conf = f->kit.conf, .job = &f->job, .result = &f->result};
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    pm_task_clear(f->kit.worker, &f->task);
+    assert_int_equal(pm_budget_used(f->kit.budget), 0);
+    pm_result_clear(&f->result);
+    pm_job_clear(&f->job);
+    kit_fini(&f->kit);
+    kit_remove(f->dir);
+    free(f->dir);
+    free(f);
+    return 0;
+}
+
+/* All steps up to and with the mask. */
+static void run_to_mask(struct fixture *f)
+{
+    assert_int_equal(pm_decode_run(f->kit.worker, &f->task, &f->err), PM_OK);
+    assert_int_equal(pm_gain_run(f->kit.worker, &f->task, &f->err), PM_OK);
+    assert_int_equal(pm_align_run(f->kit.worker, &f->task, &f->err), PM_OK);
+    assert_int_equal(pm_mask_run(f->kit.worker, &f->task, &f->err), PM_OK);
+}
+
+static void run_to_crop(struct fixture *f)
+{
+    run_to_mask(f);
+    assert_int_equal(pm_crop_run(f->kit.worker, &f->task, &f->err), PM_OK);
+}
+
+static void all_at_once(void **state)
+{
+    struct fixture *f = *state;
+    struct pm_limits limits = {.max_pixels = 100000};
+    struct pm_image *mask = NULL;
+    char *out = kit_path(f->dir, "out"), *want = kit_path(out, "s/a.tif--b.tif");
+    char *path = kit_path(want, "mask.png");
+    run_to_crop(f);
+    assert_false(kit_exists(want));
+    assert_int_equal(pm_publish_run(f->kit.worker, &f->task, &f->err), PM_OK);
+    assert_string_equal(f->result.output_dir, want);
+    assert_int_equal(kit_entries(want), 3); /* mask.png, pair.json, crops */
+    assert_int_equal(pm_image_read(path, &limits, NULL, NULL, &mask, &f->err), PM_OK);
+    assert_int_equal(mask->channels, 1);
+    for (int i = 0; i < mask->w * mask->h; i++) {
+        int x = i % mask->w, y = i / mask->w;
+        int bit = (int)(pm_bitmap_row(&f->task.mask, y)[0] >> x & 1);
+        assert_int_equal(((const uint8_t *)pm_image_row(mask, y))[x], bit ? 255 : 0);
+    }
+    pm_image_free(mask);
+    free(path);
+    free(want);
+    free(out);
+}
+
+static void listed_hashes_are_those_of_the_files(void **state)
+{
+    struct fixture *f = *state;
+    run_to_crop(f);
+    assert_int_equal(pm_publish_run(f->kit.worker, &f->task, &f->err), PM_OK);
+    for (size_t i = 0; i < f->task.partial.file_count; i++) {
+        char *path = kit_path(f->result.output_dir, f->task.partial.files[i].name), hex[17];
+        int64_t size;
+        assert_int_equal(pm_hash_file(path, &size, hex, &f->err), PM_OK);
+        assert_string_equal(hex, f->task.partial.files[i].hash);
+        assert_int_equal(size, f->task.partial.files[i].size);
+        free(path);
+    }
+}
+
+/* A file size limit stands for a disk that takes no more. */
+static void a_full_disk_leaves_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct rlimit before, tiny;
+    char *partial = kit_path(f->dir, "out/.partial");
+    run_to_mask(f);
+    getrlimit(RLIMIT_FSIZE, &before);
+    tiny = before;
+    tiny.rlim_cur = 600;
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &tiny);
+    enum pm_code rc = pm_crop_run(f->kit.worker, &f->task, &f->err);
+    setrlimit(RLIMIT_FSIZE, &before);
+    assert_int_not_equal(rc, PM_OK);
+    assert_non_null(strstr(f->err.text, "crops/"));
+    pm_task_clear(f->kit.worker, &f->task);
+    assert_int_equal(kit_entries(partial), 0);
+    free(partial);
+}
+
+static void a_bad_scene_leaves_nothing(void **state)
+{
+    struct fixture *f = *state;
+    char *partial = kit_path(f->dir, "out/.partial");
+    run_to_crop(f);
+    free(f->job.scene);
+    f->job.scene = strdup("../elsewhere");
+    assert_int_equal(pm_publish_run(f->kit.worker, &f->task, &f->err), PM_ENAME);
+    pm_task_clear(f->kit.worker, &f->task);
+    assert_int_equal(kit_entries(partial), 0);
+    free(partial);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(all_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(listed_hashes_are_those_of_the_files, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_full_disk_leaves_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_bad_scene_leaves_nothing, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,150 @@
+#include "worker/worker.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "worker/align/align.h"
+#include "worker/task.h"
+
+/* Claim runs before this table and commit after it; the order between is stated only here. The
+ * names are pm_step_name(), which is also the key in the timing table. */
+static enum pm_code (*const steps[PM_STEP_COUNT])(
+    struct pm_worker *self, struct pm_task *task, struct pm_err *err) = {
+    [PM_STEP_DECODE] = pm_decode_run,
+    [PM_STEP_GAIN] = pm_gain_run,
+    [PM_STEP_ALIGN] = pm_align_run,
+    [PM_STEP_MASK] = pm_mask_run,
+    [PM_STEP_CROP] = pm_crop_run,
+    [PM_STEP_PUBLISH] = pm_publish_run,
+};
+
+enum pm_code pm_worker_new(
+    struct pm_worker **out, int index, const struct pm_worker_env *env, struct pm_err *err)
+{
+    struct pm_worker *worker = calloc(1, sizeof *worker);
+    if (worker == NULL) {
+        return pm_err_set(err, PM_ENOMEM, "no memory for a worker");
+    }
+    worker->index = index;
+    worker->env = env;
+    *out = worker;
+    return PM_OK;
+}
+
+void pm_worker_free(struct pm_worker *worker)
+{
+    if (worker != NULL) {
+        pm_aligner_free(worker->aligner);
+        free(worker);
+    }
+}
+
+bool pm_worker_abandoned(const struct pm_worker *self, struct pm_err *err)
+{
+    if (self->env->abandon == NULL || !atomic_load(self->env->abandon)) {
+        return false;
+    }
+    pm_err_set(err, PM_ECANCELED, "given up because the service stops");
+    return true;
+}
+
+void pm_task_clear(struct pm_worker *self, struct pm_task *task)
+{
+    pm_partial_discard(&task->partial);
+    pm_bitmap_fini(&task->mask);
+    pm_loaded_free(task->gt_converted);
+    pm_loaded_free(task->target_converted);
+    pm_loaded_free(task->target);
+    pm_cache_release(self->env->cache, task->gt_entry);
+    pm_budget_release(self->env->budget, task->admitted);
+    *task = (struct pm_task){0};
+}
+
+static void show_step(struct pm_worker *self, int step)
+{
+    if (self->env->step != NULL) {
+        atomic_store(self->env->step, step);
+    }
+}
+
+/* One step with a clock and a byte count around it. */
+static enum pm_code run_step(
+    struct pm_worker *self, struct pm_task *task, enum pm_step step, struct pm_err *err)
+{
+    const struct pm_clock *clock = self->env->clock;
+    struct pm_timing *timing = &task->result->timing[step];
+    int64_t wall = pm_mono_us(clock), cpu = pm_thread_cpu_us();
+    enum pm_code rc;
+
+    if (pm_worker_abandoned(self, err)) {
+        return PM_ECANCELED;
+    }
+    show_step(self, (int)step);
+    task->bytes = 0;
+    rc = steps[step](self, task, err);
+    *timing = (struct pm_timing){.wall_us = pm_mono_us(clock) - wall,
+        .cpu_us = pm_thread_cpu_us() - cpu,
+        .bytes = task->bytes,
+        .ran = true};
+    pm_log(PM_LOG_DEBUG, "job=%" PRId64 " step=%s ms=%.1f cpu_ms=%.1f bytes=%" PRId64 " code=%s",
+        task->job->id, pm_step_name(step), (double)timing->wall_us / 1000.0,
+        (double)timing->cpu_us / 1000.0, timing->bytes, pm_code_name(rc));
+    return rc;
+}
+
+static void log_end(const struct pm_job *job, const struct pm_result *result)
+{
+    double ms = (double)(result->finished_us - result->started_us) / 1000.0;
+    const struct pm_shift *shift = &result->shift;
+
+    if (result->code == PM_OK) {
+        pm_log(PM_LOG_INFO,
+            "job=%" PRId64 " scene=%s dy=%d dx=%d method=%s backend=%s loss=%.5f gain=%.4f "
+            "mask=%.4f crops=%zu ms=%.1f",
+            job->id, job->scene, shift->dy, shift->dx, pm_method_name(shift->method),
+            shift->backend != NULL ? shift->backend : "-", shift->loss, shift->gain,
+            result->mask_mean, result->crops_written, ms);
+    } else {
+        pm_log(PM_LOG_WARN, "job=%" PRId64 " scene=%s step=%s code=%s attempt=%d %s", job->id,
+            job->scene, pm_step_name(result->step), pm_code_name(result->code), job->attempt,
+            result->message);
+    }
+}
+
+/* Nothing was published. */
+static void forget_outputs(struct pm_result *result)
+{
+    free(result->output_dir);
+    free(result->crops);
+    result->output_dir = NULL;
+    result->crops = NULL;
+    result->crop_count = result->crops_written = 0;
+}
+
+void pm_worker_run(struct pm_worker *worker, const struct pm_conf *conf, const struct pm_job *job,
+    struct pm_result *result)
+{
+    struct pm_task task = {.conf = conf, .job = job, .result = result};
+    struct pm_err err = {.code = PM_OK};
+
+    result->job_id = job->id;
+    result->worker = worker->index;
+    result->started_us = pm_wall_us(worker->env->clock);
+    pm_conf_recipe(conf, result->recipe, NULL, 0);
+    for (int step = 0; step < PM_STEP_COUNT && result->code == PM_OK; step++) {
+        result->step = (enum pm_step)step;
+        result->code = run_step(worker, &task, (enum pm_step)step, &err);
+    }
+    pm_task_clear(worker, &task);
+    if (result->code != PM_OK) {
+        snprintf(result->message, sizeof result->message, "%s",
+            err.text[0] != '\0' ? err.text : pm_code_text(result->code));
+        forget_outputs(result);
+    }
+    result->finished_us = pm_wall_us(worker->env->clock);
+    show_step(worker, -1);
+    log_end(job, result);
+}
