@@ -1,5 +1,5 @@
 /*
- * hash: XXH3-64 of files and settings, as 16 hex digits; the only place that includes <xxhash.h>.
+ * hash: XXH3-64 of files and settings, as 16 hex digits; the only place that includes xxhash.h.
  * Owns: nothing between calls. Threads: any; no shared state.
  * Memory: 1 MiB while a file is read.
  * Errors: PM_ENOENT, PM_EACCES, PM_EIO, PM_EFORMAT (not a regular file), PM_ENOMEM; messages name

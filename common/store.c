@@ -1,6 +1,5 @@
 #include "common/store.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,36 +8,30 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <sqlite3.h>
-
 #include "common/folder.h"
 #include "common/schema.h"
-#include "common/sql.h"
+#include "common/store_sqlite.h"
 
 #define BUSY_MS 10000
 #define PROGRESS_OPS 100000 /* of SQLite's machine: some milliseconds */
 
-struct pm_query {
-    struct pm_store *store;
-    sqlite3_stmt *stmt; /* prepared at first use; NULL: could not be */
-    const char *name;
-    int rc; /* first trouble since the start, told by the next step */
-    bool in_use;
-};
-
-struct pm_store {
-    sqlite3 *db;
-    char *path;
-    struct pm_query *queries; /* one a statement of sql/, same order as pm_sql */
-    int wal_pages;
-    void (*tick)(void *ctx);
-    void *tick_ctx;
-};
-
 /* --- errors --- */
 
-/* SQLite's result code as one of ours; the message says which database and what was being done. */
-static enum pm_code fail(struct pm_store *store, int rc, const char *what, struct pm_err *err)
+static int errno_of(int rc)
+{
+    switch (rc) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_PROTOCOL: /* a race for the log's locks that was lost too often */
+        return EBUSY;
+    case SQLITE_CORRUPT:
+        return EUCLEAN;
+    default:
+        return 0;
+    }
+}
+
+enum pm_code pm_store_fail(struct pm_store *store, int rc, const char *what, struct pm_err *err)
 {
     const char *text = store->db != NULL ? sqlite3_errmsg(store->db) : sqlite3_errstr(rc);
     switch (rc & 0xff) {
@@ -56,8 +49,8 @@ static enum pm_code fail(struct pm_store *store, int rc, const char *what, struc
         return pm_err_set(err, PM_EVERSION, "'%s' is not a pairmill database", store->path);
     default:
         pm_err_set(err, PM_EDB, "database '%s': %s: %s", store->path, what, text);
-        if (err != NULL && ((rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED)) {
-            err->sys_errno = EBUSY;
+        if (err != NULL) {
+            err->sys_errno = errno_of(rc & 0xff);
         }
         return PM_EDB;
     }
@@ -122,7 +115,7 @@ static enum pm_code connect(struct pm_store *store, int flags, struct pm_err *er
     if (rc == SQLITE_OK) {
         rc = sqlite3_wal_autocheckpoint(store->db, 0);
     }
-    return rc == SQLITE_OK ? PM_OK : fail(store, rc, "open", err);
+    return rc == SQLITE_OK ? PM_OK : pm_store_fail(store, rc, "open", err);
 }
 
 /* The log files stay when the last connection closes: without them a user who may only read could
@@ -134,7 +127,7 @@ static enum pm_code set_up_writer(struct pm_store *store, struct pm_err *err)
 
     int db_rc = sqlite3_file_control(store->db, "main", SQLITE_FCNTL_PERSIST_WAL, &persist);
     if (db_rc != SQLITE_OK) {
-        return fail(store, db_rc, "open", err);
+        return pm_store_fail(store, db_rc, "open", err);
     }
     rc =
         pm_schema_check_kind(store, err); /* before WAL mode is written into somebody else's file */
@@ -223,227 +216,6 @@ void pm_store_close(struct pm_store *store)
     free(store);
 }
 
-/* --- statements --- */
-
-static int by_name(const void *key, const void *entry)
-{
-    return strcmp(key, ((const struct pm_sql *)entry)->name);
-}
-
-static const struct pm_sql *find_sql(const char *folder, const char *name)
-{
-    char full[96];
-    snprintf(full, sizeof full, "%s%s", folder, name);
-    const struct pm_sql *sql = bsearch(full, pm_sql, pm_sql_count, sizeof pm_sql[0], by_name);
-    assert(sql != NULL);
-    return sql;
-}
-
-struct pm_query *pm_query_start(struct pm_store *store, const char *name)
-{
-    const struct pm_sql *sql = find_sql("stmt/", name);
-    struct pm_query *query = &store->queries[sql - pm_sql];
-    assert(!query->in_use);
-
-    query->in_use = true;
-    query->rc = SQLITE_OK;
-    if (query->stmt == NULL) {
-        query->rc = sqlite3_prepare_v3(
-            store->db, sql->text, -1, SQLITE_PREPARE_PERSISTENT, &query->stmt, NULL);
-    }
-    return query;
-}
-
-static void note(struct pm_query *query, int rc)
-{
-    if (query->rc == SQLITE_OK) {
-        query->rc = rc;
-    }
-}
-
-/* 0 when the statement could not be prepared; then there is nothing to bind to. */
-static int parameter(struct pm_query *query, const char *name)
-{
-    if (query->stmt == NULL) {
-        return 0;
-    }
-    int index = sqlite3_bind_parameter_index(query->stmt, name);
-    assert(index > 0);
-    return index;
-}
-
-void pm_query_int(struct pm_query *query, const char *name, int64_t value)
-{
-    int index = parameter(query, name);
-    if (index > 0) {
-        note(query, sqlite3_bind_int64(query->stmt, index, value));
-    }
-}
-
-void pm_query_real(struct pm_query *query, const char *name, double value)
-{
-    int index = parameter(query, name);
-    if (index > 0) {
-        note(query, sqlite3_bind_double(query->stmt, index, value));
-    }
-}
-
-void pm_query_text(struct pm_query *query, const char *name, const char *value)
-{
-    int index = parameter(query, name);
-    if (index > 0) {
-        note(query, sqlite3_bind_text(query->stmt, index, value, -1, SQLITE_TRANSIENT));
-    }
-}
-
-void pm_query_bytes(struct pm_query *query, const char *name, const void *value, size_t size)
-{
-    int index = parameter(query, name);
-    if (index > 0) {
-        const void *bytes = value == NULL ? "" : value;
-        note(query, sqlite3_bind_blob64(query->stmt, index, bytes, size, SQLITE_TRANSIENT));
-    }
-}
-
-enum pm_code pm_query_step(struct pm_query *query, bool *row, struct pm_err *err)
-{
-    int rc = query->rc;
-    if (rc == SQLITE_OK) {
-        rc = sqlite3_step(query->stmt);
-    }
-    *row = rc == SQLITE_ROW;
-    return rc == SQLITE_ROW || rc == SQLITE_DONE ? PM_OK : fail(query->store, rc, query->name, err);
-}
-
-int64_t pm_query_col_int(const struct pm_query *query, int column)
-{
-    return sqlite3_column_int64(query->stmt, column);
-}
-
-double pm_query_col_real(const struct pm_query *query, int column)
-{
-    return sqlite3_column_double(query->stmt, column);
-}
-
-const char *pm_query_col_text(const struct pm_query *query, int column, size_t *size)
-{
-    /* As text, so that SQLite puts a NUL behind it; the bytes of a BLOB stay as they are. */
-    const unsigned char *text = sqlite3_column_text(query->stmt, column);
-    if (size != NULL) {
-        *size = (size_t)sqlite3_column_bytes(query->stmt, column);
-    }
-    return (const char *)text;
-}
-
-bool pm_query_col_null(const struct pm_query *query, int column)
-{
-    return sqlite3_column_type(query->stmt, column) == SQLITE_NULL;
-}
-
-void pm_query_end(struct pm_query *query)
-{
-    if (query != NULL && query->in_use) {
-        if (query->stmt != NULL) {
-            sqlite3_reset(query->stmt);
-            sqlite3_clear_bindings(query->stmt);
-        }
-        query->in_use = false;
-    }
-}
-
-enum pm_code pm_query_run(struct pm_query *query, struct pm_err *err)
-{
-    enum pm_code rc;
-    bool row;
-    do {
-        rc = pm_query_step(query, &row, err);
-    } while (rc == PM_OK && row);
-    pm_query_end(query);
-    return rc;
-}
-
-enum pm_code pm_query_value(struct pm_query *query, int64_t *value, struct pm_err *err)
-{
-    bool row;
-    enum pm_code rc = pm_query_step(query, &row, err);
-    *value = rc == PM_OK && row ? pm_query_col_int(query, 0) : 0;
-    pm_query_end(query);
-    return rc;
-}
-
-/* --- reading for people --- */
-
-static void bind_param(struct pm_query *query, const struct pm_param *param)
-{
-    switch (param->type) {
-    case PM_INT:
-        pm_query_int(query, param->name, param->integer);
-        break;
-    case PM_REAL:
-        pm_query_real(query, param->name, param->real);
-        break;
-    case PM_TEXT:
-        pm_query_text(query, param->name, param->text);
-        break;
-    case PM_BYTES:
-        pm_query_bytes(query, param->name, param->text, param->size);
-        break;
-    case PM_NULL:
-        break; /* unbound parameters are NULL */
-    }
-}
-
-static void fill_column(struct pm_query *query, int i, struct pm_column *column)
-{
-    static const enum pm_type types[] = {[SQLITE_INTEGER] = PM_INT,
-        [SQLITE_FLOAT] = PM_REAL,
-        [SQLITE_TEXT] = PM_TEXT,
-        [SQLITE_BLOB] = PM_BYTES,
-        [SQLITE_NULL] = PM_NULL};
-    column->name = sqlite3_column_name(query->stmt, i);
-    column->type = types[sqlite3_column_type(query->stmt, i)];
-    column->integer = sqlite3_column_int64(query->stmt, i);
-    column->real = sqlite3_column_double(query->stmt, i);
-    const char *text = pm_query_col_text(query, i, &column->size);
-    column->text = text != NULL ? text : "";
-}
-
-enum pm_code pm_store_read(struct pm_store *store, const char *name, const struct pm_param *params,
-    size_t param_count, bool (*row)(void *ctx, const struct pm_column *columns, int count),
-    void *ctx, struct pm_err *err)
-{
-    struct pm_query *query = pm_query_start(store, name);
-    struct pm_column *columns = NULL;
-    enum pm_code rc = PM_OK;
-    bool more = true;
-
-    for (size_t i = 0; i < param_count; i++) {
-        bind_param(query, &params[i]);
-    }
-    int count = query->stmt != NULL ? sqlite3_column_count(query->stmt) : 0;
-    columns = calloc((size_t)count + 1, sizeof *columns);
-    if (columns == NULL) {
-        rc = pm_err_set(err, PM_ENOMEM, "%s: out of memory", name);
-        goto out;
-    }
-    for (;;) {
-        rc = pm_query_step(query, &more, err);
-        if (rc != PM_OK || !more) {
-            break;
-        }
-        for (int i = 0; i < count; i++) {
-            fill_column(query, i, &columns[i]);
-        }
-        if (!row(ctx, columns, count)) {
-            break;
-        }
-    }
-out:
-    free(columns);
-    pm_query_end(query);
-    return rc;
-}
-
 /* --- what only the writer needs --- */
 
 enum pm_code pm_store_begin(struct pm_store *store, struct pm_err *err)
@@ -465,8 +237,8 @@ void pm_store_rollback(struct pm_store *store)
 
 enum pm_code pm_store_script(struct pm_store *store, const char *name, struct pm_err *err)
 {
-    int rc = sqlite3_exec(store->db, find_sql("", name)->text, NULL, NULL, NULL);
-    return rc == SQLITE_OK ? PM_OK : fail(store, rc, name, err);
+    int rc = sqlite3_exec(store->db, pm_store_sql("", name)->text, NULL, NULL, NULL);
+    return rc == SQLITE_OK ? PM_OK : pm_store_fail(store, rc, name, err);
 }
 
 int64_t pm_store_last_id(const struct pm_store *store)
@@ -496,7 +268,7 @@ enum pm_code pm_store_checkpoint(
     if (truncate && in_log == 0) {
         store->wal_pages = 0;
     }
-    return rc == SQLITE_OK ? PM_OK : fail(store, rc, "checkpoint", err);
+    return rc == SQLITE_OK ? PM_OK : pm_store_fail(store, rc, "checkpoint", err);
 }
 
 int pm_store_wal_pages(const struct pm_store *store)

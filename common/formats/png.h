@@ -1,6 +1,6 @@
 /*
  * png: PNG in (8/16-bit grey, RGB, palette; alpha dropped) and 8-bit grey out for masks; the only
- * place that includes <png.h>.
+ * place that includes png.h.
  * Owns: nothing between calls. Threads: any. Memory: see reader.h. Errors: as reader.h.
  */
 #ifndef PM_COMMON_FORMATS_PNG_H

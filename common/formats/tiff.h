@@ -1,5 +1,5 @@
 /*
- * tiff: TIFF in (tiff.c, tiff_file.c) and out (tiff_write.c); nothing else includes <tiffio.h>.
+ * tiff: TIFF in (tiff.c, tiff_file.c) and out (tiff_write.c); nothing else includes tiffio.h.
  * Owns: nothing between calls. Threads: any. Memory: see reader.h.
  * Errors: as reader.h; libtiff's own messages are collected into struct pm_err, never printed.
  * Reads 8/16-bit unsigned, 16/32-bit float; grey, RGB, RGBA (alpha dropped); strips and tiles;

@@ -1,6 +1,6 @@
 /*
  * fftplans: FFTW plans, made under one lock and used by any thread; the only place that includes
- * <fftw3.h>.
+ * fftw3.h.
  * Owns: the plans of every size asked for, and FFTW's wisdom for them.
  * Threads: any; planning is serialised inside the process by one lock (FFTW's planner is not
  * thread-safe), executing is not.
