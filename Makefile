@@ -19,7 +19,7 @@ PKGS := libuv sqlite3 fftw3f libtiff-4 libpng inih libxxhash libsystemd
 TEST_PKGS := cmocka
 
 # What Debian 12 calls everything `make demo` and `make test` use; `make deps` installs what is missing.
-DEPS := gcc make pkg-config libuv1-dev libsqlite3-dev libfftw3-dev libtiff-dev libpng-dev \
+DEPS := gcc libc6-dev make pkg-config libuv1-dev libsqlite3-dev libfftw3-dev libtiff-dev libpng-dev \
 	libinih-dev libxxhash-dev libsystemd-dev libcmocka-dev sqlite3 \
 	python3 python3-numpy python3-scipy python3-tifffile python3-pil \
 	lomiri-wallpapers-16.04 lomiri-wallpapers-20.04
@@ -100,10 +100,16 @@ $(BUILD)/gen/sql.c: sql/embed.awk $(SQL)
 	@mkdir -p $(@D)
 	awk -f sql/embed.awk $(SQL) > $@.part && mv $@.part $@
 
-$(BUILD)/tests/test_%: $(BUILD)/tests/test_%.o $(TESTLIB_OBJ) $(BUILD)/libpairmill.a
+# An archive, so that a test with doubles of a module does not get a helper that needs the real one.
+$(BUILD)/tests/testlib.a: $(TESTLIB_OBJ)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/tests/test_%: $(BUILD)/tests/test_%.o $(BUILD)/tests/testlib.a $(BUILD)/libpairmill.a
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(TEST_LIBS) $(LIBS)
 
-$(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(TESTLIB_OBJ) $(BUILD)/libpairmill.a
+$(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/tests/testlib.a $(BUILD)/libpairmill.a
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 tests: $(TEST_BIN)

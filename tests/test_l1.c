@@ -208,8 +208,7 @@ static void staging_is_the_same_everywhere_and_stays_inside(void **state)
                 in[i] = (uint16_t)(in[i] & 0x3fff);
                 out[i] = (int16_t)((in[i] * (mul & 0x7fff) + 0x4000) >> 15);
             }
-            ops->stage_i16((const int16_t *)in, n, (int16_t)(mul & 0x7fff),
-                (int16_t *)(void *)got);
+            ops->stage_i16((const int16_t *)in, n, (int16_t)(mul & 0x7fff), (int16_t *)(void *)got);
             assert_memory_equal(got, want, sizeof want);
             fill(PM_F32, wide, LONGEST);
             for (size_t i = 0; i < n; i++) {

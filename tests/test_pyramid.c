@@ -130,9 +130,9 @@ static void floats_leave_out_what_is_not_finite(void **state)
                 assert_true(fabs(got[c] - channel[c]) < 1e-5 * 4 * w);
             }
             for (int b = 0; b < w / 4; b++) {
-                assert_true(count[b] == 0 ? isnan(out[b])
-                                          : fabs((double)out[b] - block[b] / (double)count[b]) <
-                                                1e-5);
+                assert_true(count[b] == 0
+                                ? isnan(out[b])
+                                : fabs((double)out[b] - block[b] / (double)count[b]) < 1e-5);
             }
         }
     }
@@ -152,8 +152,7 @@ static void narrow_shifts_and_tells_all_bits(void **state)
                 bits |= k < widths[i] ? sums[k] : 0;
             }
             out[widths[i]] = 77;
-            got = pm_pyramid_ops_of((enum pm_cpu)level)
-                      ->narrow(sums, (size_t)widths[i], 8, out);
+            got = pm_pyramid_ops_of((enum pm_cpu)level)->narrow(sums, (size_t)widths[i], 8, out);
             assert_int_equal(got, bits);
             assert_int_equal(out[widths[i]], 77);
             for (int k = 0; k < widths[i]; k++) {

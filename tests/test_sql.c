@@ -33,6 +33,26 @@ static void every_file_says_why_first(void **state)
     }
 }
 
+/* Whatever the files hold, backslashes and question marks included, is what the program has. */
+static void texts_are_the_files_byte_for_byte(void **state)
+{
+    (void)state;
+    if (access("sql/schema/001.sql", R_OK) != 0) {
+        skip(); /* not started in the repository */
+    }
+    for (size_t i = 0; i < pm_sql_count; i++) {
+        static char text[32768];
+        char path[128];
+        snprintf(path, sizeof path, "sql/%s.sql", pm_sql[i].name);
+        FILE *file = fopen(path, "r");
+        assert_non_null(file);
+        size_t size = fread(text, 1, sizeof text - 1, file);
+        fclose(file);
+        text[size] = '\0';
+        assert_string_equal(pm_sql[i].text, text);
+    }
+}
+
 static bool ignore_row(void *ctx, const struct pm_column *columns, int count)
 {
     (void)ctx;
@@ -162,6 +182,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_sorted_for_the_search),
         cmocka_unit_test(every_file_says_why_first),
+        cmocka_unit_test(texts_are_the_files_byte_for_byte),
         cmocka_unit_test(every_statement_prepares),
         cmocka_unit_test(hot_statements_use_their_indexes),
     };

@@ -1,7 +1,6 @@
 /* store: modes and locks of the file, statements, what other users and programs can and cannot do.
  */
 #include <errno.h>
-#include <math.h>
 #include <grp.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -84,39 +83,6 @@ static void files_are_0640_in_a_folder_of_2750(void **state)
     free(folder);
 }
 
-static void values_come_back_as_they_were(void **state)
-{
-    struct place *place = *state;
-    struct pm_query *query = pm_query_start(place->store, "control_put");
-    const char bytes[] = {'a', 0, (char)0xff, 'b'};
-    bool row;
-    size_t size;
-    pm_query_text(query, ":name", "bytes");
-    pm_query_bytes(query, ":value", bytes, sizeof bytes);
-    assert_int_equal(pm_query_run(query, NULL), PM_OK);
-    query = pm_query_start(place->store, "control_get");
-    pm_query_text(query, ":name", "bytes");
-    assert_int_equal(pm_query_step(query, &row, NULL), PM_OK);
-    assert_true(row);
-    const char *back = pm_query_col_text(query, 0, &size);
-    assert_int_equal(size, sizeof bytes);
-    assert_memory_equal(back, bytes, sizeof bytes);
-    assert_int_equal(back[size], 0);
-    pm_query_end(query);
-    pm_query_end(NULL);
-
-    query = pm_query_start(place->store, "control_put");
-    pm_query_text(query, ":name", "nan");
-    pm_query_real(query, ":value", NAN);
-    assert_int_equal(pm_query_run(query, NULL), PM_OK);
-    query = pm_query_start(place->store, "control_get");
-    pm_query_text(query, ":name", "nan");
-    assert_int_equal(pm_query_step(query, &row, NULL), PM_OK);
-    assert_true(pm_query_col_null(query, 0));
-    pm_query_end(query);
-    assert_int_equal(recall(place->store, "unknown"), 0);
-}
-
 static void a_rollback_leaves_nothing(void **state)
 {
     struct place *place = *state;
@@ -129,46 +95,6 @@ static void a_rollback_leaves_nothing(void **state)
     assert_int_equal(remember(place->store, "x", 2), PM_OK);
     assert_int_equal(pm_store_commit(place->store, NULL), PM_OK);
     assert_int_equal(recall(place->store, "x"), 2);
-}
-
-struct rows {
-    int count, stop_after;
-    char text[512];
-};
-
-static bool add_row(void *ctx, const struct pm_column *columns, int count)
-{
-    struct rows *rows = ctx;
-    for (int i = 0; i < count; i++) {
-        size_t used = strlen(rows->text);
-        snprintf(rows->text + used, sizeof rows->text - used, "%s=%s/%d;", columns[i].name,
-            columns[i].text, columns[i].type);
-        assert_int_equal(strlen(columns[i].text), columns[i].size);
-    }
-    return ++rows->count != rows->stop_after;
-}
-
-static void people_get_names_types_and_text(void **state)
-{
-    struct place *place = *state;
-    struct rows rows = {0};
-    struct pm_store *reader = NULL;
-    assert_int_equal(pm_store_open_reader(&reader, place->db, NULL), PM_OK);
-    assert_int_equal(pm_store_read(reader, "show_eta", NULL, 0, add_row, &rows, NULL), PM_OK);
-    assert_int_equal(rows.count, 1);
-    assert_non_null(strstr(rows.text, "seconds_left=0/1;finish_at=20"));
-    assert_non_null(strstr(rows.text, "remaining=0/1;pairs_per_minute=/0;"));
-
-    rows = (struct rows){.stop_after = 2};
-    assert_int_equal(
-        pm_store_read(reader, "show_throughput", NULL, 0, add_row, &rows, NULL), PM_OK);
-    assert_int_equal(rows.count, 2);
-    rows = (struct rows){0};
-    const struct pm_param params[] = {{.name = ":scene", .type = PM_TEXT, .text = "nowhere"},
-        {.name = ":limit", .type = PM_INT, .integer = 5}};
-    assert_int_equal(pm_store_read(reader, "show_results", params, 2, add_row, &rows, NULL), PM_OK);
-    assert_int_equal(rows.count, 0);
-    pm_store_close(reader);
 }
 
 static void a_reader_cannot_write(void **state)
@@ -301,9 +227,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         with_place(files_are_0640_in_a_folder_of_2750),
-        with_place(values_come_back_as_they_were),
         with_place(a_rollback_leaves_nothing),
-        with_place(people_get_names_types_and_text),
         with_place(a_reader_cannot_write),
         with_place(a_database_that_is_not_there_is_said_so),
         with_place(a_locked_database_is_busy_not_broken),

@@ -126,10 +126,15 @@ daemon_start() {
     daemon=$!
 }
 
-# Up, recovered and answering: the database says which process owns it.
+# Up and recovered: this process, not one before it, says that it has begun.
 daemon_start_ready() {
+    before=$(grep -c 'event=start' "$LOG" || true)
     daemon_start
-    wait_for 20 "the daemon to open its database" sql_is 1 "select count(*) from progress"
+    wait_for 20 "pairmilld to start" started_since "$before"
+}
+
+started_since() {
+    [ "$(grep -c 'event=start' "$LOG")" -gt "$1" ]
 }
 
 # daemon_stop [SIGNAL]: asks it to drain and insists on exit code 0.
@@ -185,12 +190,13 @@ as_user() {
     setpriv --reuid "$uid" --regid "$gid" --clear-groups -- "$@"
 }
 
-# As run_rc WANTED COMMAND...: insists on an exit code; output goes to $T/run.out, $T/run.err.
+# run_rc WANTED COMMAND...: insists on an exit code (124: it did not end); output goes to
+# $T/run.out and $T/run.err.
 run_rc() {
     want=$1
     shift
     rc=0
-    "$@" >"$T/run.out" 2>"$T/run.err" || rc=$?
+    timeout $((120 * slow)) "$@" >"$T/run.out" 2>"$T/run.err" || rc=$?
     if [ "$rc" != "$want" ]; then
         cat "$T/run.out" "$T/run.err" >&2
         fail "exit code $rc, wanted $want: $*"

@@ -1,0 +1,172 @@
+/*
+ * ledger_parts: what the files of the ledger share; for them only.
+ * Owns, threads, memory, errors: see ledger.h; each field says under which lock it is.
+ */
+#ifndef PM_DAEMON_LEDGER_PARTS_H
+#define PM_DAEMON_LEDGER_PARTS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "common/cache.h"
+#include "daemon/ledger.h"
+#include "daemon/owner.h"
+#include "daemon/queue.h"
+
+#define PM_LEDGER_CACHES 8
+#define PM_LEDGER_ALIVE_US                                                                         \
+    30000000                          /* SQLite waits 10 s for somebody else's lock, then it beats \
+                                       */
+#define PM_LEDGER_QUEUED_RESULTS 1024 /* handed over and not committed; beyond, workers wait */
+
+enum pm_request_kind {
+    PM_REQUEST_SIGHT,
+    PM_REQUEST_WALKED,
+    PM_REQUEST_TURN,
+    PM_REQUEST_PAUSE,
+    PM_REQUEST_RETRY,
+    PM_REQUEST_RELOAD
+};
+
+/* What somebody asked for. On the asker's stack when it waits for the answer, else on the heap.
+ * What a transaction that may yet be rolled back has reached is kept apart (tried_*) until its
+ * commit. */
+struct pm_request {
+    enum pm_request_kind kind;
+    struct pm_request *next;
+    bool waits;    /* the asker waits for `answered`, and owns the memory */
+    bool answered; /* under lock */
+    enum pm_code rc;
+    struct pm_err err;
+
+    char *source_name; /* SIGHT, WALKED, PAUSE */
+    void (*done)(void *ctx);
+    void *ctx;
+    bool complete; /* in the transaction being tried */
+
+    struct pm_sighting *sightings; /* SIGHT; paths in the same allocation */
+    size_t count, pos, tried_pos;
+    int64_t since_us; /* WALKED */
+
+    int worker; /* TURN */
+    struct pm_result *results;
+    size_t result_count;
+    bool results_stored; /* committed; from now on it only waits for jobs */
+    bool degraded;       /* the results could not be stored: only that they failed is */
+    struct pm_job *jobs;
+    size_t max, got;
+
+    bool paused;                   /* PAUSE */
+    struct pm_retry_filter filter; /* RETRY */
+    int64_t after, tried_after, released, tried_released;
+    struct pm_conf *conf; /* RELOAD */
+};
+
+struct pm_request_list {
+    struct pm_request *first, *last;
+};
+
+void pm_request_push(struct pm_request_list *list, struct pm_request *request);
+struct pm_request *pm_request_pop(struct pm_request_list *list);
+void pm_request_remove(struct pm_request_list *list, struct pm_request *request);
+void pm_request_free(struct pm_request *request); /* one on the heap; NULL is fine */
+
+struct pm_source_gauge {
+    char *name;
+    struct pm_gauges gauges;
+    bool dirty;
+};
+
+struct pm_cache_gauge {
+    char name[32]; /* "": unused */
+    struct pm_cache_stats stats;
+    bool dirty;
+};
+
+struct pm_worker_slot {
+    struct pm_worker_gauge gauge;
+    bool dirty;
+    bool told; /* pm_ledger_start is used: a beat about another job is late news */
+};
+
+struct pm_ledger {
+    const struct pm_clock *clock;
+    struct pm_owner *owner;
+    pthread_t thread;
+
+    /* only the ledger thread, once it runs */
+    struct pm_store *store;
+    struct pm_conf *conf;
+    struct pm_seen seen;
+    struct pm_request_list turns; /* in order of arrival; those without work wait here */
+    struct pm_request_list work;  /* everything else, in order of arrival */
+    bool maybe_ready;          /* a claim might find something: it has not failed since a change */
+    int64_t busy_mark_us;      /* mono; since when work time has not been counted */
+    int64_t busy_us;           /* counted, not stored yet */
+    int64_t done, failed;      /* results in the transaction being tried */
+    int64_t flushed_us;        /* mono, real; gauges were stored */
+    int64_t idle_since_us;     /* mono, real; no commit since */
+    int64_t truncate_after_us; /* mono, real; the next try to empty the log file */
+    int checkpointed_pages;    /* log length at the last checkpoint */
+    int64_t checkpoint_us;     /* UTC; when the log was last copied whole; 0: not yet */
+    int hard_failures;         /* transactions in a row that failed and will not pass */
+    int64_t commits;
+    _Atomic int64_t busy_waits; /* commits that found the database locked for the whole timeout */
+    _Atomic int64_t troubles;   /* waits for a full or failing disk */
+    uint64_t random;            /* jitter of the delays; any value but 0 */
+    int64_t complained_us;      /* mono, real; of the last line in the log about trouble */
+
+    _Atomic int64_t beat_us; /* mono, real; the thread was seen alive */
+    atomic_bool broken;      /* it gave up: the database cannot be used */
+
+    pthread_mutex_t lock; /* what follows */
+    pthread_cond_t wake;
+    pthread_cond_t answer;
+    struct pm_request_list inbox;
+    size_t queued_results;
+    bool stop_claims, hold, closing;
+    bool poked; /* something outside has changed: look again at once */
+    struct pm_counts counts;
+
+    pthread_mutex_t gauge_lock; /* what follows; never held together with lock */
+    struct pm_source_gauge *sources;
+    size_t source_count;
+    struct pm_cache_gauge caches[PM_LEDGER_CACHES];
+    struct pm_worker_slot workers[PM_OWNER_WORKERS];
+    bool gauges_dirty;
+    int64_t overflows, loop_lag_max_us;
+};
+
+/* The thread; arg is the ledger. Ends when closing (ledger_thread.c). */
+void *pm_ledger_thread(void *arg);
+/* pm_mono_us of the real clock: waits are real even when a test's clock is not. */
+int64_t pm_ledger_real_us(void);
+
+/* One transaction with everything that waits, or with `only` alone when that is given; all or
+ * nothing (ledger_apply.c). */
+enum pm_code pm_ledger_transact(struct pm_ledger *ledger, struct pm_request *only,
+    struct pm_counts *counts, struct pm_err *err);
+/* After it: counts are published, requests that are complete answered. */
+void pm_ledger_settle(struct pm_ledger *ledger, const struct pm_counts *counts);
+/* Tells the asker and lets the request go; it is on no list any more. */
+void pm_ledger_answer(struct pm_ledger *ledger, struct pm_request *request);
+/* The results of a turn are in the database, or lost: their memory goes. */
+void pm_ledger_results_stored(struct pm_ledger *ledger, struct pm_request *turn);
+
+/* First transaction: sources, recovery, facts (ledger_life.c). */
+enum pm_code pm_ledger_begin_life(struct pm_ledger *ledger, struct pm_err *err);
+/* Last one: nothing runs without an owner, nothing settles, nobody works. */
+enum pm_code pm_ledger_end_life(struct pm_ledger *ledger, struct pm_err *err);
+
+/* What the loop, the workers and the caches have told (ledger_gauges.c): whether it is time to
+ * store it; stores it, in a transaction. */
+bool pm_ledger_gauges_due(struct pm_ledger *ledger);
+enum pm_code pm_ledger_store_gauges(struct pm_ledger *ledger, struct pm_err *err);
+/* The transaction they were stored in came to nothing: all of them at the next chance. */
+void pm_ledger_gauges_again(struct pm_ledger *ledger);
+void pm_ledger_gauges_fini(struct pm_ledger *ledger);
+/* A worker's lease as it begins and ends, for traces and views. */
+void pm_ledger_note_lease(struct pm_ledger *ledger, int worker, int64_t job_id);
+void pm_ledger_note_results(struct pm_ledger *ledger, const struct pm_request *turn);
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * owner: the flock that makes this process the only one that writes a database.
+ * Owns: <db>.lock and the lock on it; the kernel lets go of it when the process dies, however it
+ * dies. Threads: open and close on one; beat from any, one at a time for each worker. Memory:
+ * pm_owner_close() frees. Errors: PM_EOWNED names the owner's pid; PM_EACCES, PM_ENOSPC, PM_EIO
+ * from the file.
+ *
+ * The file is text for people too: a line with the pid, then a line for each worker saying which
+ * job and step it is in. A line is one pwrite, no fsync: it is there after the process was killed,
+ * which is when the next owner reads it to say at which step a pair killed its process.
+ */
+#ifndef PM_DAEMON_OWNER_H
+#define PM_DAEMON_OWNER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/err.h"
+
+#define PM_OWNER_WORKERS 256 /* lines for workers; those beyond leave no trace */
+
+struct pm_owner;
+
+/* Takes the lock beside db_path, before the database is opened; makes the folder (mode 2750). */
+enum pm_code pm_owner_open(struct pm_owner **out, const char *db_path, struct pm_err *err);
+void pm_owner_close(struct pm_owner *owner); /* NULL is fine */
+
+/* Whether a worker of the former owner said last that it works on this job, and in which step (-1:
+ * none yet). */
+bool pm_owner_last_step(const struct pm_owner *owner, int64_t job_id, int *step);
+/* job_id 0: idle. */
+void pm_owner_beat(struct pm_owner *owner, int worker, int64_t job_id, int step);
+
+#endif

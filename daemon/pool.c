@@ -1,0 +1,509 @@
+#include "daemon/pool.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/budget.h"
+#include "common/bufpool.h"
+#include "common/cache.h"
+#include "common/log.h"
+#include "worker/worker.h"
+
+#define DB_PAUSE_S 1    /* after a turn that failed */
+#define TELL_US 1000000 /* how often a worker that stays where it is says so */
+
+/* What is remembered of a worker between two samples. */
+struct look {
+    int64_t job_id, cpu_us;
+    int step;
+    int64_t job_since_us;  /* when this job was first seen */
+    int64_t step_since_us; /* when this step was first seen */
+    int64_t moved_us;      /* when the step or the CPU time last changed */
+    int64_t told_us;       /* when the ledger last heard of it */
+};
+
+struct thread {
+    struct pm_pool *pool;
+    pthread_t id;
+    bool started;
+    int index;
+    atomic_int step;        /* enum pm_step; -1 idle */
+    _Atomic int64_t job_id; /* 0: none */
+    atomic_bool ended;
+    struct look look; /* pm_pool_sample() only */
+};
+
+/* Life: running -> stopping (claimed jobs not started go back) -> abandoned (running ones, too) ->
+ * all ended, joined, freed; or cut off: threads that never end keep the pool alive for good. */
+struct pm_pool {
+    struct pm_pool_opts opts;
+    char *wisdom_path;
+    struct pm_cache *cache;
+    struct pm_budget *budget;
+    struct pm_bufpool *buffers;
+    struct thread *threads;
+    int count;             /* threads there are */
+    int planned;           /* threads there should be; fixed before the first starts */
+    int64_t cache_told_us; /* pm_pool_sample() only */
+    atomic_int busy;
+    atomic_bool stop, abandon;
+
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t changed;
+    struct pm_conf *conf;
+    bool cut_off;  /* nobody may touch the ledger or ended() any more */
+    int in_ledger; /* threads that are using the ledger or ended() right now */
+};
+
+/* --- a worker's thread --- */
+
+static struct pm_conf *conf_now(struct pm_pool *pool)
+{
+    struct pm_conf *conf;
+    pthread_mutex_lock(&pool->lock);
+    conf = pm_conf_ref(pool->conf);
+    pthread_mutex_unlock(&pool->lock);
+    return conf;
+}
+
+/* Between these two the ledger exists. False: cut off. */
+static bool ledger_begin(struct pm_pool *pool)
+{
+    bool may;
+    pthread_mutex_lock(&pool->lock);
+    may = !pool->cut_off;
+    pool->in_ledger += may;
+    pthread_mutex_unlock(&pool->lock);
+    return may;
+}
+
+static void ledger_end(struct pm_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->in_ledger--;
+    pthread_cond_broadcast(&pool->changed);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* Cut off while it worked: the process is about to exit, and nothing here may be freed by a thread
+ * that cannot know what else is still there. */
+static _Noreturn void sleep_for_good(void)
+{
+    for (;;) {
+        pause();
+    }
+}
+
+static void pause_or_stop(struct pm_pool *pool)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += DB_PAUSE_S;
+    pthread_mutex_lock(&pool->lock);
+    if (!atomic_load(&pool->stop)) {
+        pthread_cond_timedwait(&pool->changed, &pool->lock, &until);
+    }
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* All workers get something while the queue is short; long queues go out in whole gts. */
+static size_t claim_size(struct pm_pool *pool)
+{
+    struct pm_counts counts = {0};
+    int64_t share;
+    pm_ledger_counts(pool->opts.ledger, &counts);
+    share = counts.ready / (2 * pool->planned);
+    return share < 1 ? 1 : share > PM_POOL_CLAIM ? PM_POOL_CLAIM : (size_t)share;
+}
+
+/* Hands result over (job_id 0: there is none yet) and, unless `only_tell`, takes the next jobs. */
+static enum pm_code turn(struct thread *self, struct pm_result *result, struct pm_job *jobs,
+    bool only_tell, size_t *count, struct pm_err *err)
+{
+    struct pm_pool *pool = self->pool;
+    enum pm_code rc;
+
+    *count = 0;
+    if (!ledger_begin(pool)) {
+        sleep_for_good();
+    }
+    rc = pm_ledger_turn(pool->opts.ledger, self->index, result, result->job_id != 0, jobs,
+        only_tell ? 0 : claim_size(pool), count, err);
+    ledger_end(pool);
+    *result = (struct pm_result){0};
+    return rc;
+}
+
+static void run_job(struct thread *self, struct pm_worker *worker, const struct pm_job *job,
+    struct pm_result *result)
+{
+    struct pm_pool *pool = self->pool;
+    if (!atomic_load(&pool->stop)) {
+        struct pm_conf *conf = conf_now(pool);
+        if (ledger_begin(pool)) {
+            /* When the pair kills the process, this is how the next one knows which it was. */
+            pm_ledger_start(pool->opts.ledger, self->index, job->id);
+            ledger_end(pool);
+        }
+        atomic_store(&self->job_id, job->id);
+        pm_worker_run(worker, conf, job, result);
+        atomic_store(&self->step, -1);
+        atomic_store(&self->job_id, 0);
+        pm_conf_unref(conf);
+    } else {
+        result->code = PM_ECANCELED;
+        snprintf(result->message, sizeof result->message, "stopped before it was started");
+    }
+    result->job_id = job->id;
+    result->worker = self->index;
+}
+
+/* Each result is told as soon as it is there, the last of a claim together with the next claim. */
+static void work(struct thread *self, struct pm_worker *worker)
+{
+    struct pm_job jobs[PM_POOL_CLAIM];
+    struct pm_result result = {0};
+    struct pm_err err = {.text = ""};
+
+    for (;;) {
+        size_t count;
+        if (turn(self, &result, jobs, false, &count, &err) != PM_OK) {
+            pm_log(PM_LOG_WARN, "worker=%d event=turn code=%s message=\"%s\"", self->index,
+                pm_code_name(err.code), err.text);
+            if (atomic_load(&self->pool->stop)) {
+                return;
+            }
+            pause_or_stop(self->pool);
+            continue;
+        }
+        if (count == 0) {
+            return;
+        }
+        for (size_t i = 0; i < count; i++) {
+            size_t none;
+            run_job(self, worker, &jobs[i], &result);
+            pm_job_clear(&jobs[i]);
+            if (i + 1 < count && turn(self, &result, NULL, true, &none, &err) != PM_OK) {
+                pm_log(PM_LOG_WARN, "worker=%d event=result code=%s message=\"%s\"", self->index,
+                    pm_code_name(err.code), err.text);
+            }
+        }
+    }
+}
+
+static void end_thread(struct thread *self)
+{
+    struct pm_pool *pool = self->pool;
+    if (!ledger_begin(pool)) {
+        sleep_for_good();
+    }
+    atomic_store(&self->ended, true);
+    atomic_fetch_sub(&pool->busy, 1);
+    if (pool->opts.ended != NULL) {
+        pool->opts.ended(pool->opts.ctx);
+    }
+    ledger_end(pool);
+}
+
+static void *thread_main(void *arg)
+{
+    struct thread *self = arg;
+    struct pm_pool *pool = self->pool;
+    struct pm_worker_env env = {
+        .cache = pool->cache,
+        .budget = pool->budget,
+        .pool = pool->buffers,
+        .clock = pool->opts.clock,
+        .wisdom_path = pool->wisdom_path,
+        .abandon = &pool->abandon,
+        .step = &self->step,
+    };
+    struct pm_worker *worker = NULL;
+    struct pm_err err;
+    char name[16];
+
+    snprintf(name, sizeof name, "pm-worker-%d", self->index % 1000);
+    pthread_setname_np(pthread_self(), name);
+    while (pm_worker_new(&worker, self->index, &env, &err) != PM_OK && !atomic_load(&pool->stop)) {
+        pm_log(PM_LOG_ERR, "worker=%d event=start message=\"%s\"", self->index, err.text);
+        pause_or_stop(pool);
+    }
+    if (worker != NULL) {
+        work(self, worker);
+        pm_worker_free(worker);
+    }
+    end_thread(self);
+    return NULL;
+}
+
+/* --- building --- */
+
+/* Cached images, buffers kept for the next pair and pairs being worked on share memory_max. */
+static enum pm_code open_memory(struct pm_pool *pool, struct pm_err *err)
+{
+    int64_t total = pool->conf->memory_max;
+    int64_t cache = pool->conf->cache_bytes; /* at most half of it */
+    int64_t keep = total / 8;
+    int64_t budget = total - cache - keep;
+    enum pm_code rc = pm_cache_new(&pool->cache, (size_t)cache, err);
+    if (rc == PM_OK) {
+        rc = pm_budget_new(&pool->budget, (size_t)budget, err);
+    }
+    if (rc == PM_OK) {
+        rc = pm_bufpool_new(&pool->buffers, (size_t)keep, err);
+    }
+    return rc;
+}
+
+static enum pm_code start_thread(struct pm_pool *pool, int index, struct pm_err *err)
+{
+    struct thread *thread = &pool->threads[index];
+    sigset_t all;
+    sigset_t before;
+    int rc;
+
+    thread->pool = pool;
+    thread->index = index;
+    atomic_init(&thread->step, -1);
+    atomic_init(&thread->job_id, 0);
+    atomic_init(&thread->ended, false);
+    thread->look.step = -1;
+    sigfillset(&all);
+    pthread_sigmask(
+        SIG_SETMASK, &all, &before); /* signals are the loop's; the thread inherits this */
+    atomic_fetch_add(&pool->busy, 1);
+    rc = pthread_create(&thread->id, NULL, thread_main, thread);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (rc != 0) {
+        atomic_fetch_sub(&pool->busy, 1);
+        return pm_err_errno(err, rc, "cannot start worker %d of %d", index + 1, pool->planned);
+    }
+    thread->started = true;
+    return PM_OK;
+}
+
+static void free_pool(struct pm_pool *pool)
+{
+    pm_cache_free(pool->cache);
+    pm_bufpool_free(pool->buffers);
+    pm_budget_free(pool->budget);
+    pm_conf_unref(pool->conf);
+    pthread_cond_destroy(&pool->changed);
+    pthread_mutex_destroy(&pool->lock);
+    free(pool->wisdom_path);
+    free(pool->threads);
+    free(pool);
+}
+
+enum pm_code pm_pool_open(struct pm_pool **out, const struct pm_pool_opts *opts, struct pm_err *err)
+{
+    struct pm_pool *pool = calloc(1, sizeof *pool);
+    enum pm_code rc;
+
+    *out = NULL;
+    if (pool == NULL) {
+        return pm_err_set(err, PM_ENOMEM, "no memory for the workers");
+    }
+    assert(opts->conf->workers > 0 && opts->conf->cache_bytes <= opts->conf->memory_max / 2);
+    pool->opts = *opts;
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->changed, NULL);
+    pool->conf = pm_conf_ref(opts->conf);
+    pool->count = pool->planned = opts->conf->workers;
+    pool->threads = calloc((size_t)pool->count, sizeof *pool->threads);
+    pool->wisdom_path = opts->wisdom_path == NULL ? NULL : strdup(opts->wisdom_path);
+    rc = open_memory(pool, err);
+    if (rc == PM_OK &&
+        (pool->threads == NULL || (opts->wisdom_path != NULL && pool->wisdom_path == NULL))) {
+        rc = pm_err_set(err, PM_ENOMEM, "no memory for the workers");
+    }
+    if (rc != PM_OK) {
+        free_pool(pool);
+        return rc;
+    }
+    for (int i = 0; rc == PM_OK && i < pool->count; i++) {
+        rc = start_thread(pool, i, err);
+        if (rc != PM_OK && i > 0) { /* fewer than wanted, but some */
+            pm_log(PM_LOG_ERR, "event=workers count=%d message=\"%s\"", i, err->text);
+            pool->count = i;
+            rc = PM_OK;
+        }
+    }
+    if (rc != PM_OK) {
+        free_pool(pool);
+        return rc;
+    }
+    *out = pool;
+    return PM_OK;
+}
+
+void pm_pool_reload(struct pm_pool *pool, struct pm_conf *conf)
+{
+    struct pm_conf *old;
+
+    pthread_mutex_lock(&pool->lock);
+    old = pool->conf;
+    pool->conf = pm_conf_ref(conf);
+    pthread_mutex_unlock(&pool->lock);
+    if (conf->workers != old->workers || conf->memory_max != old->memory_max) {
+        pm_log(PM_LOG_WARN, "event=reload message=\"workers and memory_max change at a restart\"");
+    } else if (conf->cache_bytes != old->cache_bytes) {
+        pm_cache_set_budget(pool->cache, (size_t)conf->cache_bytes);
+    }
+    pm_conf_unref(old);
+}
+
+/* --- the end --- */
+
+void pm_pool_stop(struct pm_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    atomic_store(&pool->stop, true);
+    pthread_cond_broadcast(&pool->changed);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void pm_pool_abandon(struct pm_pool *pool)
+{
+    pm_pool_stop(pool);
+    atomic_store(&pool->abandon, true);
+    pm_budget_cancel(pool->budget);
+}
+
+int pm_pool_busy(const struct pm_pool *pool)
+{
+    return atomic_load(&pool->busy);
+}
+
+bool pm_pool_close(struct pm_pool *pool)
+{
+    bool all = true;
+    if (pool == NULL) {
+        return true;
+    }
+    pm_pool_stop(pool);
+    pthread_mutex_lock(&pool->lock);
+    for (int i = 0; i < pool->count; i++) {
+        all = all && atomic_load(&pool->threads[i].ended);
+    }
+    pool->cut_off = !all;
+    while (!all && pool->in_ledger > 0) {
+        pthread_cond_wait(&pool->changed, &pool->lock); /* turns return once claims are stopped */
+    }
+    pthread_mutex_unlock(&pool->lock);
+    for (int i = 0; i < pool->count; i++) {
+        struct thread *thread = &pool->threads[i];
+        if (atomic_load(&thread->ended)) {
+            pthread_join(thread->id, NULL);
+        } else {
+            pm_log(PM_LOG_WARN, "worker=%d job=%lld step=%s event=cut_off", i,
+                (long long)atomic_load(&thread->job_id),
+                atomic_load(&thread->step) < 0
+                    ? "none"
+                    : pm_step_name((enum pm_step)atomic_load(&thread->step)));
+            pthread_detach(thread->id);
+        }
+    }
+    if (all) {
+        free_pool(pool);
+    }
+    return all;
+}
+
+/* --- watching over them --- */
+
+static int64_t cpu_us(const struct thread *thread)
+{
+    clockid_t id;
+    struct timespec ts = {0};
+    /* The id of a thread that has ended but was not joined is still valid. */
+    if (pthread_getcpuclockid(thread->id, &id) != 0 || clock_gettime(id, &ts) != 0) {
+        return 0;
+    }
+    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+/* True when the worker is somewhere else than at the last look. */
+static bool look_at(struct thread *thread, int64_t now_us)
+{
+    struct look *look = &thread->look;
+    struct look seen = {.job_id = atomic_load(&thread->job_id),
+        .step = atomic_load(&thread->step),
+        .cpu_us = cpu_us(thread),
+        .told_us = look->told_us};
+    bool new_job = seen.job_id != look->job_id;
+    bool new_step = new_job || seen.step != look->step;
+
+    seen.job_since_us = new_job ? now_us : look->job_since_us;
+    seen.step_since_us = new_step ? now_us : look->step_since_us;
+    seen.moved_us = new_step || seen.cpu_us != look->cpu_us ? now_us : look->moved_us;
+    *look = seen;
+    return new_step;
+}
+
+static bool stalled(const struct thread *thread, int64_t now_us, int64_t stall_us)
+{
+    return thread->look.job_id != 0 && now_us - thread->look.moved_us >= stall_us;
+}
+
+/* A worker may rightly wait for what another holds: memory of the budget, a gt being decoded. Then
+ * that other one is still in a job it began before the waiting did. */
+static bool hangs(const struct pm_pool *pool, int index, int64_t now_us, int64_t stall_us)
+{
+    const struct look *look = &pool->threads[index].look;
+    if (look->job_id != 0 && now_us - look->step_since_us >= PM_POOL_STEP_MAX_US) {
+        return true;
+    }
+    if (!stalled(&pool->threads[index], now_us, stall_us)) {
+        return false;
+    }
+    for (int i = 0; i < pool->count; i++) {
+        const struct look *other = &pool->threads[i].look;
+        if (i != index && other->job_id != 0 && other->job_since_us <= look->moved_us &&
+            !stalled(&pool->threads[i], now_us, stall_us)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Beats where something is new, and once a second for every worker that does not hang. */
+static bool sample_thread(struct pm_pool *pool, int index, int64_t now_us, int64_t stall_us)
+{
+    struct thread *thread = &pool->threads[index];
+    bool sound = stall_us <= 0 || !hangs(pool, index, now_us, stall_us);
+    if (sound && !atomic_load(&thread->ended) && now_us - thread->look.told_us >= TELL_US) {
+        pm_ledger_beat(pool->opts.ledger, index, thread->look.job_id, thread->look.step);
+        thread->look.told_us = now_us;
+    }
+    return sound;
+}
+
+bool pm_pool_sample(struct pm_pool *pool, int64_t stall_us)
+{
+    int64_t now_us = pm_mono_us(pool->opts.clock);
+    bool sound = true;
+
+    for (int i = 0; i < pool->count; i++) {
+        if (look_at(&pool->threads[i], now_us)) {
+            pool->threads[i].look.told_us = now_us - TELL_US;
+        }
+    }
+    for (int i = 0; i < pool->count; i++) {
+        sound = sample_thread(pool, i, now_us, stall_us) && sound;
+    }
+    if (now_us - pool->cache_told_us >= TELL_US) {
+        struct pm_cache_stats stats;
+        pm_cache_stats(pool->cache, &stats);
+        pm_ledger_cache(pool->opts.ledger, "gt", &stats);
+        pool->cache_told_us = now_us;
+    }
+    return sound;
+}

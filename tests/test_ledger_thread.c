@@ -1,0 +1,259 @@
+/* ledger_thread: locked, full and failing databases delay, retries wake up in time, nothing is
+ * lost. */
+#include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "daemon/ledger_parts.h"
+#include "tests/lib/guest.h"
+#include "tests/lib/queuekit.h"
+
+static int set_up(void **state)
+{
+    static struct pm_kit kit;
+    pm_kit_init(&kit);
+    *state = &kit;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    pm_kit_fini(*state);
+    return 0;
+}
+
+#define with_kit(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+/* One pair done, one running; its result is the caller's to hand over. */
+static struct pm_result one_running(struct pm_kit *kit)
+{
+    pm_kit_sight(kit, "s/gt/g.tif", 1);
+    pm_kit_sight(kit, "s/t.tif", 1);
+    pm_kit_sight(kit, "s/u.tif", 1);
+    struct pm_result first = pm_kit_result(pm_kit_turn(kit, 0, NULL), 0);
+    return pm_kit_result(pm_kit_turn(kit, 0, &first), 0);
+}
+
+static void post(struct pm_kit *kit, struct pm_result *result)
+{
+    size_t count;
+    assert_int_equal(pm_ledger_turn(kit->ledger, 0, result, 1, NULL, 0, &count, NULL), PM_OK);
+    assert_null(result->output_dir); /* consumed at once */
+}
+
+static void a_write_lock_delays_and_loses_nothing(void **state)
+{
+    struct pm_kit *kit = *state;
+    struct pm_guest guest;
+    pm_kit_ledger(kit);
+    struct pm_result result = one_running(kit);
+    pm_guest_open(&guest, kit->db);
+    pm_guest_run(&guest, "begin immediate; select 'held';");
+    pm_store_busy_ms(kit->ledger->store, 10); /* the thread waits for us: nothing to do */
+    post(kit, &result);
+    while (kit->ledger->busy_waits < 3) {
+        usleep(1000);
+    }
+    assert_true(pm_ledger_alive(kit->ledger));
+    assert_string_equal(pm_guest_run(&guest, "select done, running from progress;"), "1|1");
+    pm_guest_run(&guest, "commit; select 'gone';");
+    pm_kit_sync(kit);
+    pm_kit_expect(kit, "2|0|0", "select done, running, failed from progress");
+    pm_guest_close(&guest);
+}
+
+static void a_held_read_transaction_delays_nothing(void **state)
+{
+    struct pm_kit *kit = *state;
+    struct pm_guest guest;
+    pm_kit_ledger(kit);
+    struct pm_result result = one_running(kit);
+    pm_guest_open(&guest, kit->db);
+    assert_string_equal(pm_guest_run(&guest, "begin; select done from progress;"), "1");
+    pm_kit_hand_over(kit, &result);
+    pm_kit_expect(kit, "2", "select done from progress");
+    assert_string_equal(pm_guest_run(&guest, "select done from progress;"), "1");
+    assert_int_equal(kit->ledger->busy_waits, 0);
+    pm_guest_close(&guest);
+}
+
+struct waiter {
+    struct pm_kit *kit;
+    int64_t id;
+};
+
+static void *wait_for_a_job(void *arg)
+{
+    struct waiter *waiter = arg;
+    waiter->id = pm_kit_turn(waiter->kit, 1, NULL);
+    return NULL;
+}
+
+/* The size of files is limited to what the database has now, so that the next commits fail: those
+ * of a result and of the claim that follows it. */
+static void a_disk_that_takes_no_more_delays_and_loses_nothing(void **state)
+{
+    struct pm_kit *kit = *state;
+    struct waiter waiter = {kit, -1};
+    pthread_t thread;
+    struct rlimit limit;
+    struct stat st;
+    char *wal = pm_tmpdir_path(kit->dir, "state/pairmill.db-wal");
+    pm_kit_ledger(kit);
+    pm_kit_sight(kit, "s/v.tif", 1);
+    struct pm_result result = one_running(kit);
+    assert_int_equal(stat(wal, &st), 0);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    struct rlimit small = {.rlim_cur = (rlim_t)st.st_size + 4096, .rlim_max = limit.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    post(kit, &result);
+    pthread_create(&thread, NULL, wait_for_a_job, &waiter);
+    while (kit->ledger->troubles < 2) {
+        pm_ledger_hold_claims(kit->ledger, true); /* as when the service sees free space change */
+        pm_ledger_hold_claims(kit->ledger, false);
+        usleep(1000);
+    }
+    assert_true(pm_ledger_alive(kit->ledger));
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    pm_ledger_hold_claims(kit->ledger, true);
+    pm_ledger_hold_claims(kit->ledger, false);
+    pthread_join(thread, NULL);
+    pm_kit_expect(kit, "2|1|0", "select done, running, failed from progress");
+    pm_kit_expect(kit, "1|1", "select max(attempts), count(*) from job where state = 'running'");
+    pm_kit_expect(kit, "ok", "pragma integrity_check");
+    assert_int_not_equal(waiter.id, 0);
+    free(wal);
+}
+
+static void a_delayed_retry_comes_when_its_time_has_come(void **state)
+{
+    struct pm_kit *kit = *state;
+    struct waiter waiter = {kit, -1};
+    struct pm_counts counts;
+    pthread_t thread;
+    pm_kit_ledger(kit);
+    struct pm_result result = one_running(kit);
+    int64_t id = result.job_id;
+    result.code = PM_EIO;
+    pm_kit_hand_over(kit, &result);
+    pm_ledger_counts(kit->ledger, &counts);
+    assert_int_equal(counts.queued, 1);
+    assert_int_equal(counts.ready, 0);
+    assert_in_range(counts.next_due_us, kit->now_us + 4500000, kit->now_us + 5500000);
+    pthread_create(&thread, NULL, wait_for_a_job, &waiter);
+    pm_kit_sync(kit);
+    pm_kit_expect(kit, "1|0", "select queued, running from progress");
+    kit->now_us += 5500000;
+    pthread_join(thread, NULL); /* the thread looks at the clock at least once a second */
+    assert_int_equal(waiter.id, id);
+    pm_kit_expect(kit, "2", "select attempts from job where state = 'running'");
+}
+
+struct hand {
+    struct pm_kit *kit;
+    int worker, done;
+};
+
+static void *work(void *arg)
+{
+    struct hand *hand = arg;
+    struct pm_job jobs[4] = {0};
+    struct pm_result results[4] = {0};
+    size_t count = 0;
+    for (;;) {
+        size_t finished = count;
+        if (pm_ledger_turn(hand->kit->ledger, hand->worker, results, finished, jobs, 4, &count,
+                NULL) != PM_OK ||
+            count == 0) {
+            return NULL;
+        }
+        for (size_t i = 0; i < count; i++) {
+            pm_ledger_start(hand->kit->ledger, hand->worker, jobs[i].id);
+            pm_ledger_beat(hand->kit->ledger, hand->worker, jobs[i].id, PM_STEP_ALIGN);
+            results[i] = pm_kit_result(jobs[i].id, hand->worker);
+            pm_job_clear(&jobs[i]);
+            hand->done++;
+        }
+    }
+}
+
+static void results_of_many_threads_all_arrive(void **state)
+{
+    struct pm_kit *kit = *state;
+    struct hand hands[4];
+    pthread_t threads[4];
+    struct pm_counts counts = {0};
+    pm_kit_ledger(kit);
+    for (int i = 0; i < 4; i++) {
+        hands[i] = (struct hand){kit, i, 0};
+        pthread_create(&threads[i], NULL, work, &hands[i]);
+    }
+    pm_kit_sight(kit, "s/gt/a.tif", 1);
+    pm_kit_sight(kit, "s/gt/b.tif", 1);
+    for (int i = 0; i < 100; i++) {
+        char name[32];
+        struct pm_gauges gauges = {.settling = 100 - i};
+        snprintf(name, sizeof name, "s/t%03d.tif", i);
+        pm_kit_sight(kit, name, 1);
+        pm_ledger_gauges(kit->ledger, "lab", &gauges);
+    }
+    while (counts.done < 200) {
+        pm_ledger_counts(kit->ledger, &counts);
+        usleep(1000);
+    }
+    pm_ledger_stop_claims(kit->ledger);
+    int done = 0;
+    for (int i = 0; i < 4; i++) {
+        pthread_join(threads[i], NULL);
+        done += hands[i].done;
+    }
+    assert_int_equal(done, 200);
+    pm_kit_close(kit);
+    pm_kit_expect(kit, "200|1|200",
+        "select done, settling = 0, (select count(*) from results) from progress");
+    pm_kit_expect(kit, "1", "select max(attempts) from job");
+}
+
+static void the_log_is_emptied_when_nothing_happens(void **state)
+{
+    struct pm_kit *kit = *state;
+    struct stat st;
+    char *wal = pm_tmpdir_path(kit->dir, "state/pairmill.db-wal");
+    pm_kit_ledger(kit);
+    pm_kit_sight(kit, "s/gt/g.tif", 1);
+    do { /* a second of rest; however long that takes here */
+        usleep(10000);
+        assert_int_equal(stat(wal, &st), 0);
+    } while (st.st_size > 0);
+    pm_kit_sight(kit, "s/t.tif", 1);
+    pm_kit_close(kit); /* and at the end */
+    assert_int_equal(stat(wal, &st), 0);
+    assert_int_equal(st.st_size, 0);
+    pm_kit_expect(kit, "1", "select queued from progress");
+    free(wal);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_kit(a_write_lock_delays_and_loses_nothing),
+        with_kit(a_held_read_transaction_delays_nothing),
+        with_kit(a_disk_that_takes_no_more_delays_and_loses_nothing),
+        with_kit(a_delayed_retry_comes_when_its_time_has_come),
+        with_kit(results_of_many_threads_all_arrive),
+        with_kit(the_log_is_emptied_when_nothing_happens),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

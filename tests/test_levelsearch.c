@@ -1,0 +1,113 @@
+/* levelsearch: the L1 of the low-passed luma leads to where the scene lies. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/lib/synth.h"
+#include "worker/align/levelsearch.h"
+
+struct pair {
+    struct pm_image *gt, *target;
+    struct pm_prep *gt_prep, *target_prep;
+    struct pm_align_input inputs[2];
+    struct pm_align_query query;
+};
+
+static void make(struct pair *p, const struct pm_synth *spec, int max_shift)
+{
+    pm_synth_pair(spec, &p->gt, &p->target);
+    assert_int_equal(pm_prep_of_image(&p->gt_prep, p->gt, NULL), PM_OK);
+    assert_int_equal(pm_prep_of_image(&p->target_prep, p->target, NULL), PM_OK);
+    p->inputs[0] = (struct pm_align_input){p->gt, p->gt_prep};
+    p->inputs[1] = (struct pm_align_input){p->target, p->target_prep};
+    p->query = (struct pm_align_query){
+        .gt = &p->inputs[0], .target = &p->inputs[1], .gain = 1, .max_shift = max_shift};
+    assert_int_equal(pm_align_gain(p->gt_prep, p->target_prep, &p->query.gain, NULL), PM_OK);
+}
+
+static void drop(struct pair *p)
+{
+    pm_prep_free(p->gt_prep);
+    pm_prep_free(p->target_prep);
+    pm_image_free(p->gt);
+    pm_image_free(p->target);
+}
+
+static void descends_to_the_true_place(void **state)
+{
+    (void)state;
+    const int sides[] = {400, 250, 120}; /* factor 4, 2, 1 */
+    for (int i = 0; i < 12; i++) {
+        struct pm_synth spec = {.w = sides[i % 3] + 60,
+            .h = sides[i % 3],
+            .channels = 3,
+            .sample = (enum pm_sample)(i / 3),
+            .dy = 8,
+            .dx = -4,
+            .gain = i % 2 != 0 ? 2.5 : 0.4,
+            .photon = 0.003,
+            .seed = (uint64_t)i};
+        struct pair p;
+        struct pm_levelsearch *search = NULL;
+        make(&p, &spec, 40);
+        int factor = pm_levelsearch_factor(p.gt);
+        assert_int_equal(factor, 4 >> i % 3);
+        assert_int_equal(pm_levelsearch_new(&search, NULL), PM_OK);
+        assert_int_equal(pm_levelsearch_begin(search, &p.query, NULL), PM_OK);
+        struct pm_level_hill hill =
+            pm_levelsearch_descend(search, 8 / factor + 1, -4 / factor - 1, 1);
+        assert_int_equal(hill.dy, 8 / factor);
+        assert_int_equal(hill.dx, -4 / factor);
+        assert_true(fabs(hill.top_dy - hill.dy) <= 0.5 && fabs(hill.top_dx - hill.dx) <= 0.5);
+        assert_true(hill.loss < pm_levelsearch_unrelated(search) / 2);
+        assert_true(
+            fabs(pm_levelsearch_loss(search, hill.dy, hill.dx, 1) - hill.loss) < 0.1 * hill.loss);
+        assert_true(pm_levelsearch_evaluations(search) >= 9);
+        pm_levelsearch_free(search);
+        drop(&p);
+    }
+}
+
+static void the_grid_finds_the_basin(void **state)
+{
+    (void)state;
+    struct pm_synth spec = {.w = 640,
+        .h = 480,
+        .channels = 1,
+        .sample = PM_U8,
+        .scene = PM_SYNTH_SMOOTH,
+        .dy = -64,
+        .dx = 48,
+        .seed = 5};
+    struct pair p;
+    struct pm_levelsearch *search = NULL;
+    struct pm_level_at lowest[4];
+    make(&p, &spec, 100);
+    assert_int_equal(pm_levelsearch_new(&search, NULL), PM_OK);
+    assert_int_equal(pm_levelsearch_begin(search, &p.query, NULL), PM_OK);
+    int found = pm_levelsearch_grid(search, 4, 2, lowest, 4);
+    assert_true(found >= 1 && found <= 4);
+    assert_int_equal(lowest[0].dy, -16);
+    assert_int_equal(lowest[0].dx, 12);
+    for (int i = 1; i < found; i++) {
+        assert_true(lowest[i].loss >= lowest[i - 1].loss);
+    }
+    pm_levelsearch_free(search);
+    pm_levelsearch_free(NULL);
+    drop(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(descends_to_the_true_place),
+        cmocka_unit_test(the_grid_finds_the_basin),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,91 @@
+/* views: what they cost does not grow with the jobs, counted in steps of SQLite's machine, which
+ * are the same on every computer; tests/bench/bench_queue.c measures the time at a million. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/lib/queuefill.h"
+#include "tests/lib/queuekit.h"
+
+#define SMALL 10 /* scenes, of 100 jobs */
+#define LARGE 80
+
+/* Also shapes that people ask for. */
+static const char *const questions[] = {"select * from progress", "select * from throughput",
+    "select * from eta", "select * from results limit 50", "select * from failures limit 5",
+    "select * from unpaired limit 50", "select * from method_stats", "select * from cache_stats",
+    "select * from scenes limit 5", "select * from slowest", "select * from workers",
+    "select * from quarantine limit 5", "select * from stale limit 50", "select * from health",
+    "select * from results where scene = 'scene000003'",
+    "select * from results where gt_path = 'scene000003/gt/clean_00.tif'",
+    "select * from results where job_id = 77", "select * from failures where scene = 'scene000003'",
+    "select * from failures where code = 'EIO'", "select count(*) from stale where recipe = 'x'"};
+#define QUESTIONS (sizeof questions / sizeof questions[0])
+
+static long steps_of(struct pm_kit *kit, const char *sql)
+{
+    char command[1024];
+    char line[1024];
+    long steps = -1;
+    snprintf(command, sizeof command,
+        "printf '.stats vmstep\\n%%s;\\n' \"%s\" | sqlite3 -batch -readonly '%s' 2>&1", sql,
+        kit->db);
+    FILE *from = popen(command, "r");
+    assert_non_null(from);
+    while (fgets(line, sizeof line, from) != NULL) {
+        sscanf(line, "VM-steps: %ld", &steps);
+    }
+    pclose(from);
+    return steps;
+}
+
+static void fill(struct pm_kit *kit, int scenes, long *steps)
+{
+    char recipe[17];
+    pm_kit_init(kit);
+    pm_kit_store(kit);
+    pm_conf_recipe(kit->conf, recipe, NULL, 0);
+    fill_scenes(kit->store, &kit->seen, 0, scenes, kit->now_us);
+    for (int done = 0; done < scenes * FILL_JOBS * 3 / 4;) {
+        done += fill_round(kit->store, recipe, kit->now_us);
+    }
+    for (size_t i = 0; i < QUESTIONS; i++) {
+        steps[i] = steps_of(kit, questions[i]);
+        if (steps[i] <= 0) {
+            fail_msg("no answer: %s", questions[i]);
+        }
+    }
+}
+
+static void eight_times_the_jobs_cost_no_more_steps(void **state)
+{
+    (void)state;
+    static long small[QUESTIONS];
+    static long large[QUESTIONS];
+    struct pm_kit kit;
+    fill(&kit, SMALL, small);
+    pm_kit_fini(&kit);
+    fill(&kit, LARGE, large);
+    pm_kit_expect(&kit, "8000|5940", "select total, done from progress");
+    pm_kit_fini(&kit);
+    for (size_t i = 0; i < QUESTIONS; i++) {
+        if (large[i] > small[i] + small[i] / 2 + 100) {
+            fail_msg("%ld steps for %d jobs, %ld for %d: %s", small[i], SMALL * FILL_JOBS, large[i],
+                LARGE * FILL_JOBS, questions[i]);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(eight_times_the_jobs_cost_no_more_steps),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
