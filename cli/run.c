@@ -2,9 +2,11 @@
 #include <string.h>
 
 #include "cli/bar.h"
+#include "cli/bench.h"
 #include "cli/cli.h"
 #include "cli/summary.h"
 #include "common/clock.h"
+#include "common/folder.h"
 #include "common/log.h"
 #include "common/printable.h"
 #include "daemon/service.h"
@@ -14,6 +16,7 @@ static const struct pm_arg options[] = {
     {"output_dir", NULL, "DIR", "where results go"},
     {"overwrite", NULL, NULL, "do again what is done"},
     {"verbose_alignment", NULL, NULL, "a line a pair with shift, loss, method and time"},
+    {"benchmark", NULL, NULL, "compare all methods on the first pairs; process nothing"},
     {"config", NULL, "FILE", "settings from a file; options beat it"},
     {"pair_gt_gt", NULL, NULL, "also every ground truth with every other of its scene"},
     {"pair_self", NULL, NULL, "also every ground truth with itself"},
@@ -97,6 +100,26 @@ static enum pm_code settings(struct pm_conf *conf, const struct pm_args *args, s
     return rc == PM_OK ? pm_conf_check(conf, true, err) : rc;
 }
 
+/* Nothing is written, so no output folder is needed. */
+static int benchmark(struct pm_cli *cli, struct pm_conf *conf, const struct pm_args *args)
+{
+    const char *input = pm_args_get(args, "input_dir");
+    struct pm_err err;
+    enum pm_code rc = pm_cli_settings(conf, args, &err);
+
+    if (rc == PM_OK && input == NULL && conf->source_count > 0) {
+        input = conf->sources[0].input;
+    }
+    if (rc == PM_OK && input == NULL) {
+        rc = pm_err_set(&err, PM_EUSAGE, "--input_dir DIR is missing; --help shows the usage");
+    }
+    if (rc == PM_OK) {
+        pm_conf_fill(conf);
+        rc = pm_bench_folder(cli, conf, input, &err);
+    }
+    return rc == PM_OK ? pm_cli_flush(cli) : pm_cli_fail(cli, &err);
+}
+
 /* On the loop thread, four times a second. */
 static void tick(void *ctx, const struct pm_counts *counts, bool last)
 {
@@ -157,6 +180,12 @@ static int run(struct pm_cli *cli, struct pm_conf *conf, bool overwrite)
     struct pm_summary summary = {.conf = conf, .counts = &end.counts, .before = before};
     enum pm_code rc;
 
+    /* Crops are for everyone the user's umask lets in; the ledger alone would make a folder of a
+     * service's kind, closed to strangers. */
+    rc = pm_folder_make_for(conf->db, 0, &err);
+    if (rc != PM_OK) {
+        return pm_cli_fail(cli, &err);
+    }
     pm_log_init((enum pm_log_level)conf->log_level, 0);
     pm_bar_init(&bar, cli->err, terminal, terminal && pm_bar_color(cli->err), before, clock);
     rc = pm_service_run(conf, &opts, &end, &err);
@@ -186,6 +215,11 @@ int pm_cli_run(struct pm_cli *cli, int argc, char **argv)
     }
     if (rc == PM_OK) {
         rc = pm_conf_new(&conf, &err);
+    }
+    if (rc == PM_OK && pm_args_has(&args, "benchmark")) {
+        code = benchmark(cli, conf, &args);
+        pm_conf_unref(conf);
+        return code;
     }
     if (rc == PM_OK) {
         rc = settings(conf, &args, &err);

@@ -32,8 +32,9 @@ enum pm_code pm_folder_make_for(const char *file_path, mode_t mode, struct pm_er
     for (size_t i = 1; rc == PM_OK && i <= length; i++) {
         if (folder[i] == '/' || folder[i] == '\0') {
             char kept = folder[i];
+            bool exact = i == length && mode != 0;
             folder[i] = '\0';
-            rc = make_one(folder, i == length ? mode : 0777, i == length, err);
+            rc = make_one(folder, exact ? mode : 0777, exact, err);
             folder[i] = kept;
         }
     }

@@ -11,7 +11,8 @@
 #include "common/err.h"
 
 /* Makes the folder file_path lies in, with its parents, unless it is there. The last one gets
- * exactly mode, whatever the umask; one that exists keeps its own. */
+ * exactly mode, whatever the umask, or with mode 0 what the umask leaves of 0777; one that exists
+ * keeps its own. */
 enum pm_code pm_folder_make_for(const char *file_path, mode_t mode, struct pm_err *err);
 
 #endif

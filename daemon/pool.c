@@ -188,6 +188,9 @@ static void work(struct thread *self, struct pm_worker *worker)
         }
         for (size_t i = 0; i < count; i++) {
             size_t none;
+            if (i + 1 < count) {
+                pm_worker_prefetch(jobs[i + 1].target_path); /* the gt is shared: in the cache */
+            }
             run_job(self, worker, &jobs[i], &result);
             pm_job_clear(&jobs[i]);
             if (i + 1 < count && turn(self, &result, NULL, true, &none, &err) != PM_OK) {

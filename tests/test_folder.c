@@ -61,10 +61,24 @@ static void a_bare_name_needs_no_folder(void **state)
     assert_int_equal(pm_folder_make_for("/c.db", 02750, NULL), PM_OK);
 }
 
+static void mode_0_leaves_it_to_the_umask(void **state)
+{
+    (void)state;
+    char *dir = pm_tmpdir_make();
+    char *file = pm_tmpdir_path(dir, "plain/deep/c.db");
+    mode_t mask = umask(027);
+    assert_int_equal(pm_folder_make_for(file, 0, NULL), PM_OK);
+    umask(mask);
+    assert_int_equal(mode_of(dir, "plain/deep"), 0750);
+    free(file);
+    pm_tmpdir_remove(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_last_folder_gets_exactly_its_mode),
+        cmocka_unit_test(mode_0_leaves_it_to_the_umask),
         cmocka_unit_test(a_file_in_the_way_is_named),
         cmocka_unit_test(a_bare_name_needs_no_folder),
     };
