@@ -8,13 +8,14 @@ function name_of(path) {
     return path
 }
 
-# A line as a C string. A question mark is escaped because two of them may start a trigraph.
-function quoted(line) {
-    gsub(/\\/, "\\\\", line)
-    gsub(/"/, "\\\"", line)
-    gsub(/\?/, "\\?", line)
-    gsub(/\t/, "\\t", line)
-    return "\"" line "\\n\""
+# A line as a C string. A question mark is escaped because two of them may start a trigraph. By
+# character: awks differ in what a backslash means to gsub.
+function quoted(line, i, c, out) {
+    for (i = 1; i <= length(line); i++) {
+        c = substr(line, i, 1)
+        out = out (c ~ /[\\"?]/ ? "\\" : "") c
+    }
+    return "\"" out "\\n\""
 }
 
 BEGIN {

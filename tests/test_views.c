@@ -25,7 +25,9 @@ static const char *const questions[] = {"select * from progress", "select * from
     "select * from results where scene = 'scene000003'",
     "select * from results where gt_path = 'scene000003/gt/clean_00.tif'",
     "select * from results where job_id = 77", "select * from failures where scene = 'scene000003'",
-    "select * from failures where code = 'EIO'", "select count(*) from stale where recipe = 'x'"};
+    "select * from failures where code = 'EIO'", "select count(*) from stale where recipe = 'x'",
+    "select * from results order by total_ms desc limit 50",
+    "select * from results order by loss limit 50"};
 #define QUESTIONS (sizeof questions / sizeof questions[0])
 
 static long steps_of(struct pm_kit *kit, const char *sql)

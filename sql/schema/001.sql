@@ -1,25 +1,26 @@
--- The queue: what was found, what has to be done with it, and who said how. Never edited once released.
+-- The queue: what was found, what has to be done with it, and who said how. Never edited once
+-- released.
 --
 -- The life of a job (one gt image x one target image). Every move has a row in job_move; a trigger
 -- refuses any other.
 --
---              pair found            claim: attempt + 1            outputs durable
---                   |                                                     |
---                   v         .-------------------------.                 v
---             .--> queued ----'                          '--> running ---------> done
---             |     |  ^                                       | | | |            |
---             |     |  '-- passes by itself: later (backoff) --' | | |            |
---             |     |      nobody's fault: attempt given back    | | |            |
---             |     |      input changed: fresh attempts         | | |            |
---             |     |                                            | | |            |
---             |     |          will not pass, or held back: failed | |            |
---             |     |          passes, but not in max_attempts: quarantined       |
---             |     v                                              |              |
---             |  missing <---------- an input is gone -------------'              |
---             |                                                                   |
---             '--- retry, changed input, returned input: from every resting state <--'
+--   new pair
+--      |
+--      v        claimed: attempt + 1           outputs are durable
+--   queued -------------------------> running ---------------------> done
+--    ^  ^  \                           | | | \
+--    |  |   '--- an input is gone      | | |  '--- will not pass by itself, or held back --> failed
+--    |  |              |               | | '------ attempts are spent ---------------> quarantined
+--    |  |              v               | |
+--    |  |           missing <----------' |
+--    |  |                                |
+--    |  '-- later again: backoff, changed input, attempt given back, dead owner
+--    |
+--    '-- from done, failed, quarantined, missing: changed input, returned input, retry
 --
--- done stays done when an input goes: its outputs are there. Times are UTC, microseconds since 1970.
+-- failed and quarantined become missing, too, when an input goes.
+-- done stays done when an input goes: its outputs are there. Times are UTC, microseconds since
+-- 1970.
 
 pragma application_id = 0x504d494c;
 
@@ -71,7 +72,7 @@ create table image (
     inode integer not null,             -- not part of the identity
     revision integer not null default 1,
     state text not null default 'present' check (state in ('present', 'gone')),
-    doubted integer not null default 0, -- a worker did not find it as said: the next sighting decides
+    doubted integer not null default 0, -- a worker did not find it so: the next sighting decides
     since_us integer not null,          -- in this state and revision since
     unique (source_id, path)
 ) strict;
@@ -109,7 +110,8 @@ create index job_ready_gt on job (gt_id, priority, id)
 create index job_delayed on job (not_before_us) where state = 'queued' and not_before_us > 0;
 create index job_running on job (worker) where state = 'running';
 create index job_failed_scene on job (scene_id) where state in ('failed', 'quarantined');
-create index job_failed_code on job (code) where state in ('failed', 'quarantined');
+create index job_failed_code on job (code, scene_id)
+    where state in ('failed', 'quarantined');
 create index job_quarantined on job (finished_us) where state = 'quarantined';
 
 create table job_move (
@@ -133,7 +135,8 @@ insert into job_move values
     ('quarantined', 'missing', 'an input is gone'),
     ('missing', 'queued', 'the input is back');
 
--- How many jobs of each state a source has, kept by triggers: counting a million rows takes too long.
+-- How many jobs of each state a source has, kept by triggers: counting a million rows takes too
+-- long.
 create table source_count (
     source_id integer primary key references source on delete cascade,
     waiting integer not null default 0, -- files without their partner

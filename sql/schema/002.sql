@@ -55,7 +55,8 @@ create table result (
 create index result_scene on result (scene) where held = 0;
 create index result_gt on result (gt_path) where held = 0;
 create index result_target on result (target_path) where held = 0;
-create index result_slow on result (total_us) where held = 0;
+create index result_slow on result (total_us / 1000.0) where held = 0; -- as the view shows it
+create index result_loss on result (loss) where held = 0;
 create index result_recipe on result (recipe_id) where held = 0;
 create index result_flags on result (flags) where held = 0 and flags <> '';
 
@@ -80,8 +81,8 @@ create table timing (
     primary key (job_id, stage)
 ) strict, without rowid;
 
--- All attempts that came to an end, in sum. A bucket b < 16 holds b us; above, 16 buckets an octave:
--- bucket 16e + m (m 16..31) holds m * 2^e us and what follows up to the next.
+-- All attempts that came to an end, in sum. A bucket b < 16 holds b us; above, 16 buckets an
+-- octave: bucket 16e + m (m 16..31) holds m * 2^e us and what follows up to the next.
 create table stage_total (
     stage text primary key,
     position integer not null,

@@ -1,4 +1,5 @@
--- What the one writing connection needs; WAL mode is kept in the file, the rest is the connection's.
+-- What the one writing connection needs; WAL mode is kept in the file, the rest is the
+-- connection's.
 pragma journal_mode = wal;
 pragma synchronous = full;
 pragma foreign_keys = on;

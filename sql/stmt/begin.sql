@@ -1,2 +1,3 @@
--- IMMEDIATE: a transaction that starts by reading could not be upgraded once somebody else has written.
+-- IMMEDIATE: a transaction that starts by reading could not be upgraded once somebody else has
+-- written.
 begin immediate

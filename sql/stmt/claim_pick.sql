@@ -1,5 +1,5 @@
--- The next ready job: by the priority of its source, then the source whose turn is longest ago, then
--- the priority of the job, then age.
+-- The next ready job: by the priority of its source, then the source whose turn is longest ago,
+-- then the priority of the job, then age.
 select j.id, j.source_id, j.gt_id, j.priority
 from source s
 join job j on j.id = (

@@ -1,5 +1,5 @@
--- The attempt counts from now on: a pair that kills the process cannot be tried for ever. It is about
--- the inputs as they are now.
+-- The attempt counts from now on: a pair that kills the process cannot be tried for ever. It is
+-- about the inputs as they are now.
 update job
 set state = 'running', attempts = attempts + 1, worker = :worker, started_us = :now,
     finished_us = null,

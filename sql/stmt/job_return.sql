@@ -1,5 +1,5 @@
--- Missing jobs both of whose inputs are there, without doubt. fresh: the file had been gone, so that
--- what was tried before no longer counts.
+-- Missing jobs both of whose inputs are there, without doubt. fresh: the file had been gone, so
+-- that what was tried before no longer counts.
 update job
 set state = 'queued', attempts = iif(:fresh, 0, attempts), not_before_us = 0, worker = null,
     queued_us = :now, code = null, stage = null, message = null

@@ -1,5 +1,5 @@
--- Jobs a person wants done again, in slices by id; only when their inputs are there as far as we know.
--- Stale ones are done with settings that are no longer in force.
+-- Jobs a person wants done again, in slices by id; only when their inputs are there as far as we
+-- know. Stale ones are done with settings that are no longer in force.
 select j.id
 from job j
 where j.id > :after

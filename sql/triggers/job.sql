@@ -1,5 +1,5 @@
--- Counters of jobs by state, the moves a job may make, and that a result lives no longer than its job
--- rests in done or failed.
+-- Counters of jobs by state, the moves a job may make, and that a result lives no longer than its
+-- job rests in done or failed.
 drop trigger if exists job_added;
 create trigger job_added after insert on job
 begin

@@ -1,4 +1,5 @@
--- When the queue will be empty, at the rate of the last 15 min in which there was work (else of all).
+-- When the queue will be empty, at the rate of the last 15 min in which there was work (else of
+-- all).
 drop view if exists eta;
 create view eta as
 with now (us) as (select cast((julianday('now') - 2440587.5) * 86400e6 as integer)),

@@ -1,5 +1,5 @@
--- How long the search takes by method, and how well it does. fallbacks: runs of this method in place
--- of the one asked for.
+-- How long the search takes by method, and how well it does. fallbacks: runs of this method in
+-- place of the one asked for.
 drop view if exists method_stats;
 create view method_stats as
 with ranked (method, backend, bucket, upto, total) as (

@@ -22,4 +22,5 @@ select s.name as source,
 from source s
 join source_count c on c.source_id = s.id
 join gauge g on g.source_id = s.id
-where s.active or c.waiting + c.queued + c.running + c.done + c.failed + c.quarantined + c.missing > 0;
+where s.active
+    or c.waiting + c.queued + c.running + c.done + c.failed + c.quarantined + c.missing > 0;

@@ -10,5 +10,5 @@ select r.job_id as job_id,
     r.backend as backend,
     (select stage from timing where job_id = r.job_id order by wall_us desc limit 1)
         as slowest_stage
-from (select * from result where held = 0 order by total_us desc limit 50) r
+from (select * from result where held = 0 order by total_us / 1000.0 desc limit 50) r
 order by r.total_us desc;

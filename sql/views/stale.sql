@@ -1,5 +1,5 @@
--- Results made with other settings than those in force; `pairmill retry --stale` makes them anew. The
--- recipes come first: they are few, and most results have the current one.
+-- Results made with other settings than those in force; `pairmill retry --stale` makes them anew.
+-- The recipes come first: they are few, and most results have the current one.
 drop view if exists stale;
 create view stale as
 select r.job_id as job_id,

@@ -1,5 +1,5 @@
--- Finished pairs a minute. A window longer than the work lasts so far counts from its start; 'all' is
--- over the time in which there was work.
+-- Finished pairs a minute. A window longer than the work lasts so far counts from its start; 'all'
+-- is over the time in which there was work.
 drop view if exists throughput;
 create view throughput as
 with now (us) as (select cast((julianday('now') - 2440587.5) * 86400e6 as integer)),

@@ -1,5 +1,5 @@
--- Files whose scene has no partner for them yet. The scenes come first, by their small index: they are
--- few where the images are many.
+-- Files whose scene has no partner for them yet. The scenes come first, by their small index: they
+-- are few where the images are many.
 drop view if exists unpaired;
 create view unpaired as
 select s.name as scene,
