@@ -9,10 +9,11 @@
 #include "worker/align/stage.h"
 #include "worker/kernels/l1.h"
 
-#define BLOCK_PX 1024      /* columns at a time: 4 staged rows of RGB int16 are 24 KB */
-#define EDGE_PX 4          /* neighbours' overlaps differ by at most this many columns a side */
-#define ENOUGH_BANDS 24    /* fewer give no usable spread */
-#define FIRST_SHIFTS 64    /* table size to begin with */
+#define BLOCK_PX 1024   /* columns at a time: 4 staged rows of RGB int16 are 24 KB */
+#define EDGE_PX 4       /* neighbours' overlaps differ by at most this many columns a side */
+#define PHASE 5         /* the bands of a coarser step are among those of a finer one */
+#define ENOUGH_BANDS 24 /* fewer give no usable spread */
+#define FIRST_SHIFTS 64 /* table size to begin with */
 
 /* One shift of the table. */
 struct entry {
@@ -34,8 +35,8 @@ struct pm_bands {
     struct pm_stage stage;
     struct pm_range range;
     int w, h, channels;
-    int band_rows, count;      /* rows of a band, bands */
-    double unit;               /* full scale 1 per unit of sum */
+    int band_rows, count; /* rows of a band, bands */
+    double unit;          /* full scale 1 per unit of sum */
     struct entry *entries;
     int entry_count, entry_capacity;
     struct cell *cells;
@@ -44,11 +45,11 @@ struct pm_bands {
     size_t row_bytes;
 };
 
-/* The nine shifts around a centre, at the work of one call. 
+/* The nine shifts around a centre, at the work of one call.
  */
 struct nine {
     int dy, dx;
-    int entry[3][3]; /* [dy' - dy + 1][k], dx' = dx + 1 - k; -1: outside the range */
+    int entry[3][3];         /* [dy' - dy + 1][k], dx' = dx + 1 - k; -1: outside the range */
     int first_row, last_row; /* of the three: all, or only the middle one */
 };
 
@@ -211,8 +212,7 @@ static int enter(struct pm_bands *bands, int dy, int dx)
 }
 
 /* Rows of band b inside a shift's overlap: [*y0, *y1) of gt. */
-static void rows_of(
-    const struct pm_bands *bands, const struct entry *e, int b, int *y0, int *y1)
+static void rows_of(const struct pm_bands *bands, const struct entry *e, int b, int *y0, int *y1)
 {
     int top = b * bands->band_rows, bottom = top + bands->band_rows;
 
@@ -236,7 +236,7 @@ static void interior(const struct pm_bands *bands, int dy, int *first, int *end)
 /* Whether band b is summed for shifts around dy with this step. */
 static bool wanted(int b, int first, int end, int step)
 {
-    return b < first || b >= end || b % step == step / 2;
+    return b < first || b >= end || b % step == PHASE % step;
 }
 
 /* Columns all of the (up to) three shifts of a row of the nine share: [*x0, *x1) of gt. */
@@ -261,19 +261,21 @@ static void *row_buffer(const struct pm_bands *bands, int i)
 /* n px of one gt row against one target row, staged on the spot: the few columns at the borders. */
 static double edge(const struct pm_bands *bands, int y, int x, int n, int dy, int dx)
 {
-    float a[EDGE_PX * 3], b[EDGE_PX * 3]; /* room for int16 too */
+    union {
+        float f[EDGE_PX * 3];
+        int16_t i[EDGE_PX * 3];
+    } a, b;
     size_t samples = (size_t)n * (size_t)bands->channels;
 
     if (n <= 0) {
         return 0;
     }
-    pm_stage_gt(&bands->stage, x, y, n, a);
-    pm_stage_target(&bands->stage, x - dx, y - dy, n, b);
+    pm_stage_gt(&bands->stage, x, y, n, &a);
+    pm_stage_target(&bands->stage, x - dx, y - dy, n, &b);
     if (bands->stage.is_float) {
-        return bands->stage.l1->row_f32(a, b, samples);
+        return bands->stage.l1->row_f32(a.f, b.f, samples);
     }
-    return (double)bands->stage.l1->row_i16(
-        (const int16_t *)(const void *)a, (const int16_t *)(const void *)b, samples);
+    return (double)bands->stage.l1->row_i16(a.i, b.i, samples);
 }
 
 /* The columns of one row that a shift has beyond the shared ones [x0, x1). */
@@ -293,8 +295,8 @@ static double edges(const struct pm_bands *bands, const struct entry *e, int y, 
 
 /* Adds |gt - target| of the three shifts of one dy for n px from column x of row y; both rows are
  * staged, the target's from column x - dx - 1 on. */
-static void add3(const struct pm_bands *bands, const void *gt, const void *target, int n,
-    double sum[3])
+static void add3(
+    const struct pm_bands *bands, const void *gt, const void *target, int n, double sum[3])
 {
     size_t samples = (size_t)n * (size_t)bands->channels;
     size_t step = (size_t)bands->channels;
@@ -327,8 +329,8 @@ static void prefetch(const struct pm_image *image, int x, int y, int n)
     }
 }
 
-/* One block of columns [x, x + n), shared by all shifts, of rows [y0, y1): sums for every row of the
- * nine that may use row y. Target rows go through a ring of three. */
+/* One block of columns [x, x + n), shared by all shifts, of rows [y0, y1): sums for every row of
+ * the nine that may use row y. Target rows go through a ring of three. */
 static void sum_block(const struct pm_bands *bands, const struct nine *nine, int x, int n, int y0,
     int y1, int next, double sum[3][3])
 {
@@ -391,15 +393,46 @@ static struct cell *cell_of(const struct pm_bands *bands, int entry, int b)
     return &bands->cells[bands->entries[entry].at + (size_t)b];
 }
 
+/* One row of one shift in staged samples, block by block. */
+static double staged_row(const struct pm_bands *bands, const struct entry *e, int y)
+{
+    const struct pm_overlap *o = &e->overlap;
+    double sum = 0;
+
+    for (int x = 0; x < o->w; x += BLOCK_PX) {
+        int n = o->w - x < BLOCK_PX ? o->w - x : BLOCK_PX;
+        size_t samples = (size_t)n * (size_t)bands->channels;
+        pm_stage_gt(&bands->stage, o->gt_x + x, y, n, row_buffer(bands, 3));
+        pm_stage_target(&bands->stage, o->target_x + x, y - e->dy, n, row_buffer(bands, 0));
+        if (bands->stage.is_float) {
+            sum += bands->stage.l1->row_f32(row_buffer(bands, 3), row_buffer(bands, 0), samples);
+        } else {
+            sum += (double)bands->stage.l1->row_i16(
+                row_buffer(bands, 3), row_buffer(bands, 0), samples);
+        }
+    }
+    return sum;
+}
+
+/* The same from the file's own samples, leaving out those that are not finite. */
+static struct pm_l1_sum exact_row(const struct pm_bands *bands, const struct entry *e, int y)
+{
+    const struct pm_image *gt = bands->stage.gt;
+    size_t pixel = (size_t)gt->channels * pm_sample_bytes(gt->sample);
+    const unsigned char *g = pm_image_row(gt, y);
+    const unsigned char *t = pm_image_row(bands->stage.target, y - e->dy);
+
+    return bands->stage.l1->exact[gt->sample](g + (size_t)e->overlap.gt_x * pixel,
+        t + (size_t)e->overlap.target_x * pixel, (size_t)e->overlap.w * (size_t)gt->channels,
+        bands->query->gain);
+}
+
 /* A shift's band by itself: at the top and bottom, where its rows are its own, and wherever samples
  * that are not finite must be left out. */
 static void sum_single(struct pm_bands *bands, int entry, int b)
 {
     const struct entry *e = &bands->entries[entry];
     struct cell *cell = cell_of(bands, entry, b);
-    const struct pm_image *gt = bands->stage.gt, *target = bands->stage.target;
-    size_t pixel = (size_t)gt->channels * pm_sample_bytes(gt->sample);
-    size_t n = (size_t)e->overlap.w * (size_t)gt->channels;
     double sum = 0;
     double count = 0;
     int y0, y1;
@@ -409,15 +442,16 @@ static void sum_single(struct pm_bands *bands, int entry, int b)
     }
     rows_of(bands, e, b, &y0, &y1);
     for (int y = y0; y < y1; y++) {
-        const unsigned char *g = pm_image_row(gt, y);
-        const unsigned char *t = pm_image_row(target, y - e->dy);
-        struct pm_l1_sum row = bands->stage.l1->exact[gt->sample](g + (size_t)e->overlap.gt_x * pixel,
-            t + (size_t)e->overlap.target_x * pixel, n, bands->query->gain);
-        sum += row.sum;
-        count += (double)row.count;
+        if (bands->stage.exact_only) {
+            struct pm_l1_sum row = exact_row(bands, e, y);
+            sum += row.sum;
+            count += (double)row.count;
+        } else {
+            sum += staged_row(bands, e, y);
+            count += (double)e->overlap.w * bands->channels;
+        }
     }
-    cell->sum = sum / pm_sample_full_scale(gt->sample) / bands->unit;
-    cell->count = count;
+    *cell = (struct cell){.sum = sum, .count = count};
 }
 
 /* All shifts of the nine that lack band b. */
@@ -503,9 +537,9 @@ enum pm_code pm_bands_sum3(
     return PM_OK;
 }
 
-/* What the bands add up to of which every shift asked about is summed; interior ones stand for those
- * left out. `frame` is the dy of the neighbourhood whose interior counts: one for all shifts that
- * are compared, or the weights would differ more than the shifts do. */
+/* What the bands add up to of which every shift asked about is summed; interior ones stand for
+ * those left out. `frame` is the dy of the neighbourhood whose interior counts: one for all shifts
+ * that are compared, or the weights would differ more than the shifts do. */
 struct totals {
     struct cell inside, border;
     int sampled;
@@ -568,8 +602,8 @@ static void add_spread(struct spread *s, const struct cell *a, const struct cell
     s->before = here;
 }
 
-struct pm_bands_difference pm_bands_compare(const struct pm_bands *bands, struct pm_bands_at a,
-    struct pm_bands_at b, int step, int frame)
+struct pm_bands_difference pm_bands_compare(
+    const struct pm_bands *bands, struct pm_bands_at a, struct pm_bands_at b, int step, int frame)
 {
     int ea = find(bands, a.dy, a.dx), eb = find(bands, b.dy, b.dx);
     struct totals ta = {.sampled = 0}, tb = {.sampled = 0};

@@ -59,7 +59,7 @@ struct pm_bands_difference {
  * frame: the dy of the 3x3 centre it was summed around; one frame for all that is compared. */
 double pm_bands_loss(const struct pm_bands *bands, int dy, int dx, int step, int frame);
 /* Over the bands of step that both shifts have. */
-struct pm_bands_difference pm_bands_compare(const struct pm_bands *bands, struct pm_bands_at a,
-    struct pm_bands_at b, int step, int frame);
+struct pm_bands_difference pm_bands_compare(
+    const struct pm_bands *bands, struct pm_bands_at a, struct pm_bands_at b, int step, int frame);
 
 #endif

@@ -6,13 +6,14 @@
 
 #include "worker/align/bands.h"
 
-#define HILLS 64          /* candidates followed at most */
-#define SAFE 5.0          /* standard errors of sampling that settle a comparison */
+#define HILLS 64           /* candidates followed at most */
+#define SAFE 5.0           /* standard errors of sampling that settle a comparison */
 #define ROUNDING_SHARE 0.1 /* of the largest rounding: what it adds up to in a mean at most */
-#define EXACT_MOST 24     /* shifts compared by pm_align_loss() at most */
-#define GROW_Z 4.0        /* shifts this near to the best (in noise) get their neighbours summed */
-#define GROW_SAMPLES 6e9  /* and this many sample differences are spent on it: ~0.3 s, */
-#define GROW_MOST 60      /* or this many neighbourhoods */
+#define EXACT_MOST 24      /* shifts compared by pm_align_loss() at most */
+#define ZERO_BANDS 6       /* enough to see that (0,0) is far from the answer */
+#define GROW_Z 4.0         /* shifts this near to the best (in noise) get their neighbours summed */
+#define GROW_SAMPLES 6e9   /* and this many sample differences are spent on it: ~0.3 s, */
+#define GROW_MOST 60       /* or this many neighbourhoods */
 
 /* A candidate on its way down. */
 struct hill {
@@ -112,7 +113,8 @@ static void add_hill(struct pm_confirm *confirm, int dy, int dx)
 /* Moves hill to the lowest of the nine around it until that is the centre. */
 static enum pm_code descend(struct pm_confirm *confirm, struct hill *hill, struct pm_err *err)
 {
-    int moves = 2 * (confirm->range.dy + confirm->range.dx) + 8; /* against going round in circles */
+    int moves =
+        2 * (confirm->range.dy + confirm->range.dx) + 8; /* against going round in circles */
 
     while (moves-- > 0) {
         int dy = hill->dy, dx = hill->dx;
@@ -173,8 +175,8 @@ static int prune(struct pm_confirm *confirm)
             continue;
         }
         if (hill != best) {
-            struct pm_bands_difference d = pm_bands_compare(
-                confirm->bands, at(hill), at(best), confirm->step, best->dy);
+            struct pm_bands_difference d =
+                pm_bands_compare(confirm->bands, at(hill), at(best), confirm->step, best->dy);
             bool met = hill->dy == best->dy && hill->dx == best->dx;
             hill->alive = !met && !settled(confirm, d);
         }
@@ -199,19 +201,24 @@ static bool neighbours_settled(const struct pm_confirm *confirm, const struct hi
     return true;
 }
 
-/* (0,0), where the old search begins: looked at alone, and followed only when it is not safely
- * higher than what was found. */
+/* (0,0), where the old search begins: looked at alone, with even fewer bands when there are plenty,
+ * and followed only when it is not safely higher than what was found. */
 static enum pm_code look_at_zero(struct pm_confirm *confirm, struct pm_err *err)
 {
     struct hill *best = best_hill(confirm);
     struct pm_bands_difference d;
-    enum pm_code rc = pm_bands_sum3(confirm->bands, 0, 0, confirm->step, false, err);
+    int step = confirm->step;
+    enum pm_code rc;
 
+    while (pm_bands_count(confirm->bands) / (4 * step) >= ZERO_BANDS) {
+        step *= 4;
+    }
+    rc = pm_bands_sum3(confirm->bands, 0, 0, step, false, err);
     if (rc != PM_OK) {
         return rc;
     }
-    d = pm_bands_compare(
-        confirm->bands, (struct pm_bands_at){0, 0}, at(best), confirm->step, best->dy);
+    d = pm_bands_compare(confirm->bands, (struct pm_bands_at){0, 0}, at(best), step, best->dy);
+    d.sampling *= 2; /* few bands: their spread is itself a guess */
     if (!settled(confirm, d)) {
         int before = confirm->hill_count;
         add_hill(confirm, 0, 0);
@@ -222,9 +229,31 @@ static enum pm_code look_at_zero(struct pm_confirm *confirm, struct pm_err *err)
     return rc;
 }
 
+/* The first px down every hill on a quarter of the first bands, when that is enough to see the way;
+ * nothing is decided here. */
+static enum pm_code approach(struct pm_confirm *confirm, struct pm_err *err)
+{
+    confirm->step = 4 * pm_bands_first_step(confirm->bands);
+    if (pm_bands_count(confirm->bands) / confirm->step < ZERO_BANDS) {
+        return PM_OK;
+    }
+    for (int i = 0; i < confirm->hill_count; i++) {
+        enum pm_code rc = descend(confirm, &confirm->hills[i], err);
+        if (rc != PM_OK) {
+            return rc;
+        }
+    }
+    return PM_OK;
+}
+
 /* Coarse bands to fine until one hill is left and its neighbours are safely higher. */
 static enum pm_code follow(struct pm_confirm *confirm, struct pm_err *err)
 {
+    enum pm_code begun = approach(confirm, err);
+
+    if (begun != PM_OK) {
+        return begun;
+    }
     confirm->step = pm_bands_first_step(confirm->bands);
     for (bool first = true;; first = false) {
         int left;
@@ -243,8 +272,7 @@ static enum pm_code follow(struct pm_confirm *confirm, struct pm_err *err)
             }
         }
         left = prune(confirm);
-        if (confirm->step == 1 ||
-            (left == 1 && neighbours_settled(confirm, best_hill(confirm)))) {
+        if (confirm->step == 1 || (left == 1 && neighbours_settled(confirm, best_hill(confirm)))) {
             return PM_OK;
         }
         confirm->step /= 4;
@@ -265,8 +293,7 @@ static bool remember_grown(struct pm_confirm *confirm, int dy, int dx)
 {
     if (confirm->grown_count == confirm->grown_capacity) {
         int more = confirm->grown_capacity > 0 ? 2 * confirm->grown_capacity : 64;
-        struct pm_bands_at *larger =
-            realloc(confirm->grown, (size_t)more * sizeof *confirm->grown);
+        struct pm_bands_at *larger = realloc(confirm->grown, (size_t)more * sizeof *confirm->grown);
         if (larger == NULL) {
             return false;
         }
@@ -279,8 +306,7 @@ static bool remember_grown(struct pm_confirm *confirm, int dy, int dx)
 
 /* The summed shift with the smallest loss that noise does not put far above the best and whose
  * neighbours are not summed yet. Also moves *best when a lower one is there. */
-static bool next_to_grow(
-    struct pm_confirm *confirm, struct hill *best, struct pm_bands_at *out)
+static bool next_to_grow(struct pm_confirm *confirm, struct hill *best, struct pm_bands_at *out)
 {
     double lowest = INFINITY;
     int n = pm_bands_shifts(confirm->bands);
@@ -363,8 +389,7 @@ static void decide_exactly(struct pm_confirm *confirm, struct hill *best)
 }
 
 /* Everything that is told about the winner; its nine are summed. */
-static void report(
-    struct pm_confirm *confirm, const struct hill *best, struct pm_confirmed *out)
+static void report(struct pm_confirm *confirm, const struct hill *best, struct pm_confirmed *out)
 {
     *out = (struct pm_confirmed){.dy = best->dy,
         .dx = best->dx,
@@ -378,13 +403,12 @@ static void report(
     for (int i = 0; i < 9; i++) {
         int dy = best->dy - 1 + i / 3, dx = best->dx - 1 + i % 3;
         struct pm_bands_difference d;
-        out->around[i / 3][i % 3] =
-            pm_bands_loss(confirm->bands, dy, dx, confirm->step, best->dy);
+        out->around[i / 3][i % 3] = pm_bands_loss(confirm->bands, dy, dx, confirm->step, best->dy);
         if (i == 4 || isnan(out->around[i / 3][i % 3])) {
             continue;
         }
-        d = pm_bands_compare(confirm->bands, (struct pm_bands_at){dy, dx}, at(best),
-            confirm->step, best->dy);
+        d = pm_bands_compare(
+            confirm->bands, (struct pm_bands_at){dy, dx}, at(best), confirm->step, best->dy);
         out->noise = d.noise > out->noise ? d.noise : out->noise;
         if (!(d.loss / d.noise >= out->z_near)) { /* 0 / 0: two equal images; nothing separates */
             out->z_near = d.loss > 0 && d.noise <= 0 ? out->z_near : d.loss / d.noise;
@@ -400,8 +424,7 @@ static void report_second(
     for (int i = 0; i < confirm->hill_count; i++) {
         const struct hill *hill = &confirm->hills[i];
         struct pm_bands_difference d;
-        if (isnan(hill->loss) ||
-            (abs(hill->dy - best->dy) <= 2 && abs(hill->dx - best->dx) <= 2)) {
+        if (isnan(hill->loss) || (abs(hill->dy - best->dy) <= 2 && abs(hill->dx - best->dx) <= 2)) {
             continue;
         }
         d = pm_bands_compare(confirm->bands, at(hill), at(best), hill->step, best->dy);
@@ -409,9 +432,7 @@ static void report_second(
             out->second_loss = hill->loss;
             out->second_dy = hill->dy;
             out->second_dx = hill->dx;
-            out->z_second = d.noise > 0 ? d.loss / d.noise
-                            : d.loss > 0 ? (double)INFINITY
-                                         : 0;
+            out->z_second = d.noise > 0 ? d.loss / d.noise : d.loss > 0 ? (double)INFINITY : 0;
         }
     }
 }

@@ -15,28 +15,35 @@
  *   1. correlation of the luma at factor 8 at every shift: all peaks        750 x 500
  *   2. L1 descent from every peak on the level at factor 4, few rows first  1500 x 1000
  *   3. confirm.h at full resolution from those the level cannot tell apart
- * Nothing is dropped for a low score alone: fine periodic texture can put a true peak 15% below a
- * wrong one at factor 8, so the level's L1 decides, and what that leaves open the pixels decide. */
+ * Scores are not trusted far: fine periodic texture can put a true peak 15% below a wrong one at
+ * factor 8, so the level's L1 decides, and what that leaves open the pixels decide. */
 
-#define PEAKS 64        /* of the correlation */
-#define FOLLOWED 16     /* hills of the level looked at with all rows; */
+#define PEAKS 64          /* of the correlation */
+#define MANY_ROWS 800     /* level rows of which every other one is enough */
+#define FOLLOWED 16       /* hills of the level looked at with all rows; */
 #define FOLLOWED_SMALL 56 /* with a level of factor 1 or 2, where luma says less about colour */
-#define GRID 4          /* level px between the shifts whose L1 is looked at besides */
-#define GRID_KEPT 8     /* the lowest of them */
+#define GRID 4            /* level px between the shifts whose L1 is looked at besides */
+#define GRID_ROWS 32      /* level rows looked at: one in so many */
+#define GRID_KEPT 8       /* the lowest of them */
 /* A hill this far up from the best towards unrelated places is still open. Small images have little
  * to average over, and a second look at them costs next to nothing. */
 #define OPEN 0.6
 #define OPEN_SMALL 0.9
+#define FOLLOW_MORE 0.1 /* added to it at the first look at the level */
 #define SMALL_PIXELS 4e6
-#define COARSE_ROWS 4   /* the level's rows looked at first */
+#define COARSE_ROWS 4 /* the level's rows looked at first */
 
-#define HILLS (PEAKS + GRID_KEPT + 1)
+#define MATCHED 4      /* peaks looked at again with the gain of their own overlap, */
+#define ALIKE 0.8      /* if not this far below the best, */
+#define GAIN_OFF 0.005 /* and if that gain is this different */
+#define HILLS (PEAKS + GRID_KEPT + MATCHED + 1)
 
 struct hierarchical {
     struct pm_zncc *zncc;
     struct pm_levelsearch *level;
     struct pm_confirm *confirm;
     struct pm_quality *quality;
+    int64_t evaluations; /* on the level */
 };
 
 static void stop(void *scratch)
@@ -119,6 +126,11 @@ static enum pm_code coarse_peaks(struct hierarchical *self, const struct pm_alig
     return PM_OK;
 }
 
+static double open_share(const struct pm_image *image)
+{
+    return (double)image->w * image->h < SMALL_PIXELS ? OPEN_SMALL : OPEN;
+}
+
 static int by_loss(const void *a, const void *b)
 {
     double x = ((const struct pm_level_hill *)a)->loss;
@@ -139,30 +151,38 @@ static int add_hill(struct pm_level_hill *hills, int count, struct pm_level_hill
     return count + 1;
 }
 
-/* Every peak, what L1 alone finds low, and (0,0), down to the level's minimum below it; best first. */
-static int level_hills(struct hierarchical *self, const struct pm_zncc_peak *peaks, int count,
-    int factor, struct pm_level_hill hills[HILLS])
+/* Every peak, what L1 alone finds low, and (0,0), down to the level's minimum below it; best first.
+ */
+static int level_hills(struct hierarchical *self, const struct pm_image *image,
+    const struct pm_zncc_peak *peaks, int count, struct pm_level_hill hills[HILLS])
 {
+    int factor = pm_levelsearch_factor(image);
     int row_step = factor == 4 ? COARSE_ROWS : 1;
+    int fine_step = image->h / factor >= MANY_ROWS ? 2 : 1;
+    double reach;
     struct pm_level_hill coarse[HILLS];
     struct pm_level_at grid[GRID_KEPT];
     int n = 0, kept = 0, found;
 
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < count && peaks[i].score >= WORTH * peaks[0].score; i++) {
         n = add_hill(coarse, n,
             pm_levelsearch_descend(self->level, (int)lrint(peaks[i].dy / factor),
                 (int)lrint(peaks[i].dx / factor), row_step));
     }
-    found = pm_levelsearch_grid(self->level, GRID, 2 * row_step, grid, GRID_KEPT);
+    found = pm_levelsearch_grid(self->level, GRID, factor == 4 ? GRID_ROWS : 2, grid, GRID_KEPT);
     for (int i = 0; i < found; i++) {
         n = add_hill(
             coarse, n, pm_levelsearch_descend(self->level, grid[i].dy, grid[i].dx, row_step));
     }
     n = add_hill(coarse, n, pm_levelsearch_descend(self->level, 0, 0, row_step));
     qsort(coarse, (size_t)n, sizeof coarse[0], by_loss);
+    reach = (open_share(image) + FOLLOW_MORE) *
+            (pm_levelsearch_unrelated(self->level) - coarse[0].loss);
     for (int i = 0; i < n && i < (factor == 4 ? FOLLOWED : FOLLOWED_SMALL); i++) {
-        kept = add_hill(
-            hills, kept, pm_levelsearch_descend(self->level, coarse[i].dy, coarse[i].dx, 1));
+        if (i == 0 || coarse[i].loss - coarse[0].loss <= reach) {
+            kept = add_hill(hills, kept,
+                pm_levelsearch_descend(self->level, coarse[i].dy, coarse[i].dx, fine_step));
+        }
     }
     qsort(hills, (size_t)kept, sizeof hills[0], by_loss);
     return kept;
@@ -172,10 +192,9 @@ static int level_hills(struct hierarchical *self, const struct pm_zncc_peak *pea
 static int open_candidates(struct hierarchical *self, const struct pm_align_query *query,
     const struct pm_level_hill *hills, int count, struct pm_candidate *out)
 {
-    const struct pm_image *gt = query->gt->image;
-    int factor = pm_levelsearch_factor(gt);
-    double open = (double)gt->w * gt->h < SMALL_PIXELS ? OPEN_SMALL : OPEN;
-    double reach = open * (pm_levelsearch_unrelated(self->level) - hills[0].loss);
+    int factor = pm_levelsearch_factor(query->gt->image);
+    double reach =
+        open_share(query->gt->image) * (pm_levelsearch_unrelated(self->level) - hills[0].loss);
     int n = 0;
 
     for (int i = 0; i < count; i++) {
@@ -186,6 +205,52 @@ static int open_candidates(struct hierarchical *self, const struct pm_align_quer
         }
     }
     return n;
+}
+
+static bool near_any(const struct pm_candidate *list, int count, int dy, int dx)
+{
+    for (int i = 0; i < count; i++) {
+        if (abs(list[i].dy - dy) <= 1 && abs(list[i].dx - dx) <= 1) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The best peaks once more, each with the gain of its own overlap. What enters the frame on one
+ * side and leaves it on the other has its own brightness, and in smooth scenes a gain a few percent
+ * off tilts the low-passed L1 so far that nothing rolls down to the true place any more, while the
+ * pixels still have a minimum there. */
+static enum pm_code add_matched(struct hierarchical *self, const struct pm_align_query *query,
+    const struct pm_zncc_peak *peaks, int peak_count, struct pm_candidate *out, int *count,
+    struct pm_err *err)
+{
+    int factor = pm_levelsearch_factor(query->gt->image);
+
+    double gain = query->gain; /* that the level is scaled with */
+
+    for (int i = 0; i < peak_count && i < MATCHED && peaks[i].score > ALIKE * peaks[0].score; i++) {
+        int dy = (int)lrint(peaks[i].dy / factor), dx = (int)lrint(peaks[i].dx / factor);
+        double matched = gain * pm_levelsearch_ratio(self->level, dy, dx);
+        struct pm_align_query query_matched = *query;
+        struct pm_level_hill hill;
+        enum pm_code rc;
+        if (!(fabs(matched / query->gain - 1) > GAIN_OFF)) {
+            continue;
+        }
+        query_matched.gain = gain = matched;
+        rc = pm_levelsearch_begin(self->level, &query_matched, err);
+        if (rc != PM_OK) {
+            return rc;
+        }
+        hill = pm_levelsearch_descend(self->level, dy, dx, 1);
+        dy = (int)lrint(factor * hill.top_dy);
+        dx = (int)lrint(factor * hill.top_dx);
+        if (!near_any(out, *count, dy, dx)) {
+            out[(*count)++] = (struct pm_candidate){.dy = dy, .dx = dx, .score = peaks[i].score};
+        }
+    }
+    return PM_OK;
 }
 
 static enum pm_code candidates(struct hierarchical *self, const struct pm_align_query *query,
@@ -201,9 +266,10 @@ static enum pm_code candidates(struct hierarchical *self, const struct pm_align_
     }
     rc = pm_levelsearch_begin(self->level, query, err);
     if (rc == PM_OK) {
-        int n = level_hills(
-            self, peaks, peak_count, pm_levelsearch_factor(query->gt->image), hills);
+        int n = level_hills(self, query->gt->image, peaks, peak_count, hills);
+        self->evaluations = pm_levelsearch_evaluations(self->level);
         *count = open_candidates(self, query, hills, n, out);
+        rc = add_matched(self, query, peaks, peak_count, out, count, err);
     }
     return rc;
 }
@@ -217,6 +283,7 @@ static enum pm_code run(
     int count = 0;
     enum pm_code rc = PM_OK;
 
+    self->evaluations = 0;
     if (query->gt->image->w < 16 || query->gt->image->h < 16) { /* confirm tries them all */
         found[count++] = (struct pm_candidate){.dy = 0, .dx = 0};
     } else {
@@ -231,7 +298,7 @@ static enum pm_code run(
     shift->dy = confirmed.dy;
     shift->dx = confirmed.dx;
     shift->backend = pm_cpu_name(pm_cpu_level());
-    shift->evaluations = confirmed.evaluations + pm_levelsearch_evaluations(self->level);
+    shift->evaluations = confirmed.evaluations + self->evaluations;
     return query->quality ? pm_quality_measure(self->quality, query, &confirmed, shift, err)
                           : PM_OK;
 }

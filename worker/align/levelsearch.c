@@ -6,7 +6,8 @@
 
 #include "worker/kernels/l1.h"
 
-#define KEEP 4 /* rows and columns of overlap a level shift must leave */
+#define RATIO_ROWS 8 /* one in so many tells the brightness of an overlap */
+#define KEEP 4       /* rows and columns of overlap a level shift must leave */
 
 struct pm_levelsearch {
     const struct pm_l1_ops *l1;
@@ -14,9 +15,10 @@ struct pm_levelsearch {
     int w, h, ry, rx;
     size_t stride;
     double unit;
-    int16_t *scaled; /* one of the two levels, brought to the other's scale; or both of factor < 4 */
-    float *luma;     /* factor < 4 only */
-    double *grid;    /* losses of pm_levelsearch_grid() */
+    int16_t
+        *scaled;  /* one of the two levels, brought to the other's scale; or both of factor < 4 */
+    float *luma;  /* factor < 4 only */
+    double *grid; /* losses of pm_levelsearch_grid() */
     size_t grid_capacity;
     size_t capacity, luma_capacity;
     int64_t evaluations;
@@ -87,8 +89,7 @@ static float largest(const float *v, size_t n)
 }
 
 /* Luma of small images, at factor 1 or 2. */
-static void take_luma(
-    struct pm_levelsearch *search, const struct pm_align_query *query, int factor)
+static void take_luma(struct pm_levelsearch *search, const struct pm_align_query *query, int factor)
 {
     size_t n = search->stride * (size_t)search->h;
     float *luma[2] = {search->luma, search->luma + n};
@@ -149,8 +150,7 @@ void pm_levelsearch_planes(const struct pm_levelsearch *search, const int16_t **
 }
 
 /* Losses at (dy - 1 + i, dx - 1 + j) over the region all nine share. */
-static void nine(
-    struct pm_levelsearch *search, int dy, int dx, int row_step, double loss[3][3])
+static void nine(struct pm_levelsearch *search, int dy, int dx, int row_step, double loss[3][3])
 {
     int x0 = dx + 1 > 0 ? dx + 1 : 0, x1 = dx - 1 < 0 ? search->w + dx - 1 : search->w;
     int y0 = dy + 1 > 0 ? dy + 1 : 0, y1 = dy - 1 < 0 ? search->h + dy - 1 : search->h;
@@ -207,8 +207,7 @@ struct pm_level_hill pm_levelsearch_descend(
         int best = 4;
         nine(search, dy, dx, row_step, loss);
         for (int i = 0; i < 9; i++) {
-            bool inside =
-                abs(dy - 1 + i / 3) <= search->ry && abs(dx - 1 + i % 3) <= search->rx;
+            bool inside = abs(dy - 1 + i / 3) <= search->ry && abs(dx - 1 + i % 3) <= search->rx;
             if (inside && loss[i / 3][i % 3] < loss[best / 3][best % 3]) {
                 best = i;
             }
@@ -238,8 +237,8 @@ static bool is_dip(const double *grid, int rows, int columns, int y, int x)
     return true;
 }
 
-int pm_levelsearch_grid(struct pm_levelsearch *search, int spacing, int row_step,
-    struct pm_level_at *lowest, int max)
+int pm_levelsearch_grid(
+    struct pm_levelsearch *search, int spacing, int row_step, struct pm_level_at *lowest, int max)
 {
     int half_y = search->ry / spacing, half_x = search->rx / spacing;
     int rows = 2 * half_y + 1, columns = 2 * half_x + 1, count = 0;
@@ -254,8 +253,8 @@ int pm_levelsearch_grid(struct pm_levelsearch *search, int spacing, int row_step
         }
     }
     for (int i = 0; i < rows * columns; i++) {
-        search->grid[i] = pm_levelsearch_loss(search, (i / columns - half_y) * spacing,
-            (i % columns - half_x) * spacing, row_step);
+        search->grid[i] = pm_levelsearch_loss(
+            search, (i / columns - half_y) * spacing, (i % columns - half_x) * spacing, row_step);
     }
     for (int i = 0; i < rows * columns; i++) {
         int at;
@@ -289,6 +288,20 @@ double pm_levelsearch_unrelated(struct pm_levelsearch *search)
         }
     }
     return sum / 8;
+}
+
+double pm_levelsearch_ratio(const struct pm_levelsearch *search, int dy, int dx)
+{
+    int x0 = dx > 0 ? dx : 0, x1 = dx < 0 ? search->w + dx : search->w;
+    int y0 = dy > 0 ? dy : 0, y1 = dy < 0 ? search->h + dy : search->h;
+    struct pm_l1_moments m = {.n = 0};
+
+    for (int y = y0; y < y1 && x1 - 1 > x0; y += RATIO_ROWS) {
+        search->l1->moments(search->gt + (size_t)y * search->stride + x0,
+            search->target + (size_t)(y - dy) * search->stride + (x0 - dx), (size_t)(x1 - 1 - x0),
+            &m);
+    }
+    return m.a > 0 && m.b > 0 ? (double)m.a / (double)m.b : (double)NAN;
 }
 
 int64_t pm_levelsearch_evaluations(const struct pm_levelsearch *search)

@@ -16,9 +16,9 @@ struct pm_levelsearch;
 
 /* A minimum of the level's L1. */
 struct pm_level_hill {
-    int dy, dx;             /* level px */
-    double top_dy, top_dx;  /* level px; where the two slopes meet, within 0.5 */
-    double loss;            /* full scale 1; over the region all nine neighbours share */
+    int dy, dx;            /* level px */
+    double top_dy, top_dx; /* level px; where the two slopes meet, within 0.5 */
+    double loss;           /* full scale 1; over the region all nine neighbours share */
 };
 
 enum pm_code pm_levelsearch_new(struct pm_levelsearch **out, struct pm_err *err);
@@ -42,13 +42,16 @@ struct pm_level_at {
     int dy, dx; /* level px */
     double loss;
 };
-/* The lowest local minima of a grid of shifts over the range, `spacing` apart; returns how many (at most max).
- * Where the gain is off or an overlap small, L1 is low where no correlation peaks. */
-int pm_levelsearch_grid(struct pm_levelsearch *search, int spacing, int row_step,
-    struct pm_level_at *lowest, int max);
+/* The lowest local minima of a grid of shifts over the range, `spacing` apart; returns how many (at
+ * most max). Where the gain is off or an overlap small, L1 is low where no correlation peaks. */
+int pm_levelsearch_grid(
+    struct pm_levelsearch *search, int spacing, int row_step, struct pm_level_at *lowest, int max);
 
-/* The loss of places that have nothing to do with each other: shifts of a third of the image, whatever
- * the range. */
+/* Mean of gt over mean of (gain * target) where they overlap; NaN when there is none or it is dark.
+ */
+double pm_levelsearch_ratio(const struct pm_levelsearch *search, int dy, int dx);
+/* The loss of places that have nothing to do with each other: shifts of a third of the image,
+ * whatever the range. */
 double pm_levelsearch_unrelated(struct pm_levelsearch *search);
 /* Shifts whose L1 was taken since begin. */
 int64_t pm_levelsearch_evaluations(const struct pm_levelsearch *search);

@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <math.h>
 
-#include "worker/kernels/l1.h"
+#include "worker/kernels/pyramid.h"
 
 #define COLUMNS 256 /* px widened at a time; even, so that 2x2 blocks stay whole */
 
@@ -36,8 +36,7 @@ static void widen(const struct pm_image *image, int x, int y, int n, float fill,
 }
 
 /* One luma row of factor 1 or 2 from the image. */
-static void row_of_image(
-    const struct pm_image *image, int factor, int y, float fill, float *out)
+static void row_of_image(const struct pm_image *image, int factor, int y, float fill, float *out)
 {
     float wide[COLUMNS * 3];
     const int per = factor * image->channels;
@@ -67,16 +66,18 @@ static void row_of_level(const struct pm_level *level, int step, int y, float *o
 {
     const float scale = (float)(level->unit / (step * step));
     const int16_t *r0 = level->data + (size_t)(y * step) * level->stride;
-    const int16_t *r1 = r0 + (step == 2 ? level->stride : 0);
 
-    for (int x = 0; x < level->w / step; x++) {
-        int sum = step == 1 ? r0[x] : r0[2 * x] + r0[2 * x + 1] + r1[2 * x] + r1[2 * x + 1];
-        out[x] = (float)sum * scale;
+    if (step == 2) {
+        pm_pyramid()->halve(r0, r0 + level->stride, (size_t)level->w / 2, scale, out);
+        return;
+    }
+    for (int x = 0; x < level->w; x++) {
+        out[x] = (float)r0[x] * scale;
     }
 }
 
-void pm_prep_luma(const struct pm_prep *prep, const struct pm_image *image, int factor, float *out,
-    size_t stride)
+void pm_prep_luma(
+    const struct pm_prep *prep, const struct pm_image *image, int factor, float *out, size_t stride)
 {
     const struct pm_level *level = pm_prep_level(prep);
     float fill = (float)pm_prep_mean(prep);

@@ -22,16 +22,16 @@ struct pm_prep {
     const struct pm_l1_ops *l1;
     int next_row; /* rows before this one are in */
     struct pm_level level;
-    int16_t *data;         /* the level's */
+    int16_t *data; /* the level's */
     size_t data_bytes;
-    float *means;          /* float samples only, until finish: block means */
-    uint32_t *sums;        /* integer samples: block sums of the rows at hand; one level row */
-    unsigned char *blank;  /* a row of zeros, for the last rows when h % 4 != 0 */
-    int shift;             /* integer samples: data = block sum >> shift */
-    uint64_t int_sum[3];   /* per channel */
+    float *means;         /* float samples only, until finish: block means */
+    uint32_t *sums;       /* integer samples: block sums of the rows at hand; one level row */
+    unsigned char *blank; /* a row of zeros, for the last rows when h % 4 != 0 */
+    int shift;            /* integer samples: data = block sum >> shift */
+    uint64_t int_sum[3];  /* per channel */
     double float_sum[3];
-    int64_t bad[3];        /* samples not finite */
-    uint32_t max;          /* largest integer sample */
+    int64_t bad[3]; /* samples not finite */
+    uint32_t max;   /* largest integer sample */
 };
 
 static bool is_float(const struct pm_prep *prep)
@@ -104,15 +104,14 @@ void pm_prep_free(struct pm_prep *prep)
     free(prep);
 }
 
-/* Block sums of one level row into the level. The shift grows when a brighter row comes, and what is
- * stored already follows: (v >> a) >> b == v >> (a + b), so the result does not depend on the order
- * of the rows, and dark images keep all their bits. */
+/* Block sums of one level row into the level. The shift grows when a brighter row comes, and what
+ * is stored already follows: (v >> a) >> b == v >> (a + b), so the result does not depend on the
+ * order of the rows, and dark images keep all their bits. */
 static void store_sums(struct pm_prep *prep, int y)
 {
     int16_t *row = prep->data + (size_t)y * prep->level.stride;
     size_t before = (size_t)y * prep->level.stride;
-    uint32_t bits =
-        prep->pyramid->narrow(prep->sums, (size_t)prep->level.w, prep->shift, row);
+    uint32_t bits = prep->pyramid->narrow(prep->sums, (size_t)prep->level.w, prep->shift, row);
     int more = 0;
 
     while (bits >> (prep->shift + more) > LEVEL_MAX) {
@@ -137,8 +136,7 @@ static void quad_f16(struct pm_prep *prep, const unsigned char *const rows[4], f
         size_t first = (size_t)x * (size_t)prep->channels;
         for (int r = 0; r < 4; r++) {
             const uint16_t *in = (const uint16_t *)(const void *)rows[r];
-            prep->l1->stage_f16(
-                in + first, (size_t)n * (size_t)prep->channels, 1.0f, wide[r]);
+            prep->l1->stage_f16(in + first, (size_t)n * (size_t)prep->channels, 1.0f, wide[r]);
         }
         prep->pyramid->quad_f32(
             wide_rows, n, prep->channels, out + x / 4, prep->float_sum, prep->bad);
@@ -270,8 +268,8 @@ void pm_prep_finish(struct pm_prep *prep)
         free(prep->means);
         prep->means = NULL;
     } else {
-        prep->level.unit = ldexp(1.0, prep->shift) /
-                           (16.0 * prep->channels * pm_sample_full_scale(prep->sample));
+        prep->level.unit =
+            ldexp(1.0, prep->shift) / (16.0 * prep->channels * pm_sample_full_scale(prep->sample));
     }
 }
 

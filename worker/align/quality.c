@@ -9,19 +9,20 @@
 
 /* Thresholds: set on the photographs with even numbers of the suite that tests/bench describes,
  * judged on the others. */
-#define OVERCONFIDENT 2.0   /* bands of one scene are not independent: z is this much too large */
-#define SECOND_OPEN 0.60    /* depth of the second peak, of the best's, from which doubt begins */
-#define SECOND_EQUAL 0.90   /* and from which the two are one as good as the other */
-#define UNRELATED 0.35      /* agreement below this: not the same scene */
-#define RELATED 0.60        /* agreement from which nothing is held against it */
-#define CORNER_PX 1.0       /* rotation and scale that move the corners less are no matter */
-#define SPREAD_PX 1.25      /* median distance of tiles from one motion: parallax */
-#define DRIFT 0.05          /* linear change of the brightness ratio over the frame */
-#define SURE 5.0            /* standard errors that make a trend real */
-#define FEW_TILES 8         /* fewer say nothing about motion */
-#define GAIN_OFF 0.002      /* relative; a gain this wrong may move the minimum */
-#define DOUBTED 0.45        /* of the confidence is left when the minimum is known to be biased */
-#define SMALLEST 16         /* px; smaller images have no luma level */
+#define OVERCONFIDENT 2.0 /* bands of one scene are not independent: z is this much too large */
+#define SECOND_OPEN 0.60  /* depth of the second peak, of the best's, from which doubt begins */
+#define SECOND_EQUAL 0.90 /* and from which the two are one as good as the other */
+#define UNRELATED 0.35    /* agreement below this: not the same scene */
+#define RELATED 0.60      /* agreement from which nothing is held against it */
+#define CORNER_PX 1.0     /* rotation and scale that move the corners less are no matter */
+#define SPREAD_PX 1.25    /* median distance of tiles from one motion: parallax */
+#define DRIFT 0.05        /* linear change of the brightness ratio over the frame */
+#define SURE 5.0          /* standard errors that make a trend real */
+#define FEW_TILES 8       /* fewer say nothing about rotation and scale, */
+#define MANY_TILES 16     /* and fewer than this nothing about parallax */
+#define GAIN_OFF 0.004    /* relative; a gain this wrong may move the minimum */
+#define DOUBTED 0.45      /* of the confidence is left when the minimum is known to be biased */
+#define SMALLEST 16       /* px; smaller images have no luma level */
 
 struct pm_quality {
     struct pm_levelsearch *level;
@@ -146,10 +147,11 @@ static enum pm_code gain_stable(struct pm_quality *quality, const struct pm_alig
 static unsigned tile_flags(const struct pm_tile_fit *fit)
 {
     unsigned flags = 0;
+    bool turned = fit->tiles >= FEW_TILES && fit->corner_px > CORNER_PX &&
+                  fit->corner_px > SURE * fit->corner_error_px;
+    bool spread = fit->tiles >= MANY_TILES && fit->spread_px > SPREAD_PX;
 
-    if (fit->tiles >= FEW_TILES &&
-        ((fit->corner_px > CORNER_PX && fit->corner_px > SURE * fit->corner_error_px) ||
-            fit->spread_px > SPREAD_PX)) {
+    if (turned || spread) {
         flags |= PM_FLAG_NOT_TRANSLATION;
     }
     if (fit->drift > DRIFT && fit->drift > SURE * fit->drift_error) {

@@ -7,8 +7,8 @@
 
 #define MUL_MAX 32767
 
-/* The two multipliers whose ratio is nearest to `ratio` (target's over gt's, <= 1 or > 1 alike): the
- * larger one runs over the upper part of its range, which leaves an error below 1e-7. */
+/* The two multipliers whose ratio is nearest to `ratio` (target's over gt's, <= 1 or > 1 alike):
+ * the larger one runs over the upper part of its range, which leaves an error below 1e-7. */
 static void pick_muls(double ratio, uint16_t mul[2])
 {
     double best = INFINITY;

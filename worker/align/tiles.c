@@ -6,13 +6,15 @@
 
 #include "worker/kernels/l1.h"
 
-#define ROW_STEP 2        /* rows of a tile looked at: moments and shifts need no more */
-#define MOVES 6           /* a tile may lie this many level px from the whole */
+#define ROW_STEP 2    /* rows of a tile looked at for its place: one in so many, */
+#define MOMENT_STEP 4 /* and for its moments */
+#define MOVES 6       /* a tile may lie this many level px from the whole */
 #define MARGIN (MOVES + 1)
-#define MIN_CONTRAST 0.03 /* kink of a tile's L1, relative to L1 itself, below which it says nothing */
-#define ROUNDS 6          /* of reweighting */
-#define SOFT_PX 0.5       /* level px; distance from the fit at which a tile's weight is halved */
-#define DARK 4            /* level steps; a ratio of darker tiles is rounding */
+#define MIN_CONTRAST                                                                               \
+    0.03            /* kink of a tile's L1, relative to L1 itself, below which it says nothing */
+#define ROUNDS 6    /* of reweighting */
+#define SOFT_PX 0.5 /* level px; distance from the fit at which a tile's weight is halved */
+#define DARK 4      /* level steps; a ratio of darker tiles is rounding */
 
 struct pm_tiles {
     struct pm_tile *map;
@@ -63,16 +65,15 @@ static bool grow(struct pm_tiles *tiles, int count)
     return count <= tiles->capacity;
 }
 
-/* One tile of gt, and of the target as far as the tile may move, brought to one brightness: where the
- * light changes over the frame, L1 would pull smooth tiles to where the other is brighter. */
+/* One tile of gt, and of the target as far as the tile may move, brought to one brightness: where
+ * the light changes over the frame, L1 would pull smooth tiles to where the other is brighter. */
 struct patch {
     int16_t gt[PM_TILE / ROW_STEP][PM_TILE];
     int16_t target[PM_TILE + 2 * MARGIN][PM_TILE + 2 * MARGIN];
 };
 
 /* The tile with its corner at (y, x) of gt; false when its surroundings leave the target. */
-static bool cut_patch(
-    const struct view *v, int y, int x, double ratio, struct patch *patch)
+static bool cut_patch(const struct view *v, int y, int x, double ratio, struct patch *patch)
 {
     int ty = y - v->dy - MARGIN, tx = x - v->dx - MARGIN, side = PM_TILE + 2 * MARGIN;
     double gt = isnan(ratio) || ratio <= 1 ? 1 : 1 / ratio;
@@ -153,7 +154,7 @@ static struct pm_l1_moments tile_moments(const struct view *v, int y, int x)
 {
     struct pm_l1_moments m = {.n = 0};
 
-    for (int r = 0; r < PM_TILE; r += ROW_STEP) {
+    for (int r = 0; r < PM_TILE; r += MOMENT_STEP) {
         v->l1->moments(v->gt + (size_t)(y + r) * v->stride + x,
             v->target + (size_t)(y + r - v->dy) * v->stride + (x - v->dx), PM_TILE - 1, &m);
     }
@@ -203,8 +204,8 @@ struct model {
 
 static double distance(const struct model *m, const struct pm_tile *t)
 {
-    return hypot(t->dy - (m->ty + m->s * t->y - m->r * t->x),
-        t->dx - (m->tx + m->s * t->x + m->r * t->y));
+    return hypot(
+        t->dy - (m->ty + m->s * t->y - m->r * t->x), t->dx - (m->tx + m->s * t->x + m->r * t->y));
 }
 
 /* One weighted least-squares fit; the weights fall with the distance from the last model. */
@@ -274,9 +275,10 @@ static void fit_motion(struct pm_tiles *tiles, int factor, double radius, struct
     fit->rotation_deg = m.r * 180 / acos(-1);
     fit->scale = 1 + m.s;
     fit->corner_px = hypot(m.r, m.s) * radius;
-    fit->corner_error_px = m.moment > 0 && weights > 0
-                               ? sqrt(squares / weights * (weights / fit->tiles) / m.moment) * radius
-                               : (double)INFINITY;
+    fit->corner_error_px =
+        m.moment > 0 && weights > 0
+            ? sqrt(squares / weights * (weights / fit->tiles) / m.moment) * radius
+            : (double)INFINITY;
 }
 
 /* The linear trend of the brightness ratio over the frame, by least squares. */
@@ -348,8 +350,11 @@ enum pm_code pm_tiles_measure(struct pm_tiles *tiles, const struct pm_levelsearc
     x0 = v.dx > 0 ? v.dx : 0;
     tiles->rows = (v.h - abs(v.dy)) / PM_TILE;
     tiles->columns = (v.w - abs(v.dx)) / PM_TILE;
-    *fit = (struct pm_tile_fit){.scale = 1, .corner_error_px = INFINITY, .drift_error = INFINITY,
-        .gain_ratio = NAN, .agreement = NAN};
+    *fit = (struct pm_tile_fit){.scale = 1,
+        .corner_error_px = INFINITY,
+        .drift_error = INFINITY,
+        .gain_ratio = NAN,
+        .agreement = NAN};
     if (tiles->rows <= 0 || tiles->columns <= 0) {
         tiles->rows = tiles->columns = 0;
         return PM_OK;
@@ -360,8 +365,7 @@ enum pm_code pm_tiles_measure(struct pm_tiles *tiles, const struct pm_levelsearc
     for (int i = 0; i < tiles->rows * tiles->columns; i++) {
         int y = y0 + i / tiles->columns * PM_TILE, x = x0 + i % tiles->columns * PM_TILE;
         struct pm_l1_moments m = tile_moments(&v, y, x);
-        tiles->map[i] = (struct pm_tile){
-            .y = factor * (y + PM_TILE / 2.0 - v.h / 2.0),
+        tiles->map[i] = (struct pm_tile){.y = factor * (y + PM_TILE / 2.0 - v.h / 2.0),
             .x = factor * (x + PM_TILE / 2.0 - v.w / 2.0)};
         add_tile(&sum, &m, &tiles->map[i]);
         place_tile(&v, y, x, factor, &tiles->map[i]);

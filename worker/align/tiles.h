@@ -1,8 +1,8 @@
 /*
- * tiles: the scene in tiles, at a shift already found: how well each agrees, where each would rather
- * lie, and how bright it is; and from that what a single translation cannot explain.
- * Owns: one record per tile, reused. Threads: one at a time. Memory: ~100 bytes per tile, a few
- * hundred tiles. Errors: PM_ENOMEM.
+ * tiles: the scene in tiles, at a shift already found: how well each agrees, where each would
+ * rather lie, and how bright it is; and from that what a single translation cannot explain. Owns:
+ * one record per tile, reused. Threads: one at a time. Memory: ~100 bytes per tile, a few hundred
+ * tiles. Errors: PM_ENOMEM.
  */
 #ifndef PM_WORKER_ALIGN_TILES_H
 #define PM_WORKER_ALIGN_TILES_H
@@ -27,9 +27,9 @@ struct pm_tile_fit {
     double corner_px;       /* what rotation and scale move the corners by */
     double corner_error_px; /* its standard error */
     double spread_px;       /* median distance of tiles from the fit: parallax, movement, noise */
-    double agreement; /* correlation of the two scenes inside tiles with white noise taken out: 1 the
-                         same, 0 unrelated */
-    double structure; /* standard deviation inside tiles that is scene, full scale 1 */
+    double agreement;    /* correlation of the two scenes inside tiles with white noise taken out: 1
+                            the    same, 0 unrelated */
+    double structure;    /* standard deviation inside tiles that is scene, full scale 1 */
     double significance; /* standard errors by which gt's tiles are more than white noise */
     double drift;       /* how much the brightness ratio changes over the frame by a linear trend */
     double drift_error; /* its standard error */

@@ -105,8 +105,7 @@ static struct pm_l1_sum exact_f16(const void *gt, const void *target, size_t n, 
     int64_t count = 0;
 
     for (size_t i = 0; i < n; i++) {
-        double d =
-            fabs((double)pm_half_to_float(g[i]) - gain * (double)pm_half_to_float(t[i]));
+        double d = fabs((double)pm_half_to_float(g[i]) - gain * (double)pm_half_to_float(t[i]));
         if (d < (double)INFINITY) { /* false for NaN too: either sample was not finite */
             lanes[i % PM_L1_LANES] += d;
             count++;
@@ -178,10 +177,7 @@ static const struct pm_l1_ops plain = {
     .row3_i16 = row3_i16,
     .row_f32 = row_f32,
     .row3_f32 = row3_f32,
-    .exact = {[PM_U8] = exact_u8,
-        [PM_U16] = exact_u16,
-        [PM_F16] = exact_f16,
-        [PM_F32] = exact_f32},
+    .exact = {[PM_U8] = exact_u8, [PM_U16] = exact_u16, [PM_F16] = exact_f16, [PM_F32] = exact_f32},
     .stage_u16 = stage_u16,
     .stage_u8 = stage_u8,
     .stage_i16 = stage_i16,

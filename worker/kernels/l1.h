@@ -23,8 +23,8 @@ struct pm_l1_sum {
 
 /* Sums over a stretch of two level rows, from which means and covariances follow. */
 struct pm_l1_moments {
-    int64_t n, a, b; /* count, sums */
-    int64_t ab;      /* sum of a[i] * b[i] */
+    int64_t n, a, b;  /* count, sums */
+    int64_t ab;       /* sum of a[i] * b[i] */
     int64_t aa;       /* sum of a[i] * a[i] */
     int64_t aa1, bb1; /* sums of a[i] * a[i + 1], b[i] * b[i + 1]: free of white noise */
 };
@@ -35,8 +35,7 @@ struct pm_l1_ops {
     uint64_t (*row_i16)(const int16_t *a, const int16_t *b, size_t n);
     /* Three shifts at once: adds to sum[k] the sum of |a[i] - b[i + k * step]|, k = 0, 1, 2; reads
      * b[0 .. n + 2 * step). */
-    void (*row3_i16)(
-        const int16_t *a, const int16_t *b, size_t step, size_t n, uint64_t sum[3]);
+    void (*row3_i16)(const int16_t *a, const int16_t *b, size_t step, size_t n, uint64_t sum[3]);
     /* The same for float rows (all finite). Float sums over blocks, double over the row: good to
      * ~1e-6 relative, and not the same bits in every variant. */
     double (*row_f32)(const float *a, const float *b, size_t n);

@@ -9,7 +9,7 @@
 /* Functions here may use AVX2; cpu.c makes sure that they run only where the machine can. */
 #define AVX2 __attribute__((target("avx2,f16c")))
 
-#define FLUSH 16384 /* vectors: each adds at most 2 * 32767 to a 32-bit lane */
+#define FLUSH 16384    /* vectors: each adds at most 2 * 32767 to a 32-bit lane */
 #define FLOAT_FLUSH 64 /* vectors summed in float before they go to double */
 
 AVX2 static inline __m256i load(const void *p)
@@ -170,12 +170,12 @@ AVX2 static inline __m256d abs_diff(__m256d g, __m256d t, __m256d gain)
 /* Eight samples into lanes 0..7 (part 0) or 8..15 (part 2). */
 AVX2 static inline void add_ints(struct lanes *acc, int part, __m256i g, __m256i t, __m256d gain)
 {
-    acc->v[part] = _mm256_add_pd(acc->v[part],
-        abs_diff(_mm256_cvtepi32_pd(_mm256_castsi256_si128(g)),
-            _mm256_cvtepi32_pd(_mm256_castsi256_si128(t)), gain));
-    acc->v[part + 1] = _mm256_add_pd(acc->v[part + 1],
-        abs_diff(_mm256_cvtepi32_pd(_mm256_extracti128_si256(g, 1)),
-            _mm256_cvtepi32_pd(_mm256_extracti128_si256(t, 1)), gain));
+    acc->v[part] =
+        _mm256_add_pd(acc->v[part], abs_diff(_mm256_cvtepi32_pd(_mm256_castsi256_si128(g)),
+                                        _mm256_cvtepi32_pd(_mm256_castsi256_si128(t)), gain));
+    acc->v[part + 1] = _mm256_add_pd(
+        acc->v[part + 1], abs_diff(_mm256_cvtepi32_pd(_mm256_extracti128_si256(g, 1)),
+                              _mm256_cvtepi32_pd(_mm256_extracti128_si256(t, 1)), gain));
 }
 
 AVX2 static inline int add_masked(__m256d *acc, __m128 g, __m128 t, __m256d gain)
@@ -189,8 +189,8 @@ AVX2 static inline int add_masked(__m256d *acc, __m128 g, __m128 t, __m256d gain
 AVX2 static inline int add_floats(struct lanes *acc, int part, __m256 g, __m256 t, __m256d gain)
 {
     return add_masked(&acc->v[part], _mm256_castps256_ps128(g), _mm256_castps256_ps128(t), gain) +
-           add_masked(&acc->v[part + 1], _mm256_extractf128_ps(g, 1), _mm256_extractf128_ps(t, 1),
-               gain);
+           add_masked(
+               &acc->v[part + 1], _mm256_extractf128_ps(g, 1), _mm256_extractf128_ps(t, 1), gain);
 }
 
 AVX2 static inline void spill(const struct lanes *acc, double lanes[PM_L1_LANES])
@@ -381,10 +381,7 @@ const struct pm_l1_ops pm_l1_avx2 = {
     .row3_i16 = row3_i16,
     .row_f32 = row_f32,
     .row3_f32 = row3_f32,
-    .exact = {[PM_U8] = exact_u8,
-        [PM_U16] = exact_u16,
-        [PM_F16] = exact_f16,
-        [PM_F32] = exact_f32},
+    .exact = {[PM_U8] = exact_u8, [PM_U16] = exact_u16, [PM_F16] = exact_f16, [PM_F32] = exact_f32},
     .stage_u16 = stage_u16,
     .stage_u8 = stage_u8,
     .stage_i16 = stage_i16,

@@ -7,8 +7,19 @@
 /* Functions here may use AVX-512; cpu.c makes sure that they run only where the machine can. */
 #define AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c")))
 
-#define FLUSH 16384 /* vectors: each adds at most 2 * 32767 to a 32-bit lane */
+#define FLUSH 16384    /* vectors: each adds at most 2 * 32767 to a 32-bit lane */
 #define FLOAT_FLUSH 64 /* vectors summed in float before they go to double */
+
+/* Masks of the first n lanes; all when there are more. */
+static inline __mmask16 first_16(size_t n)
+{
+    return (__mmask16)(n >= 16 ? 0xffffu : (1u << n) - 1);
+}
+
+static inline __mmask32 first_32(size_t n)
+{
+    return n >= 32 ? 0xffffffffu : (1u << n) - 1;
+}
 
 AVX512 static inline uint64_t sum_u32(__m512i v)
 {
@@ -45,7 +56,7 @@ AVX512 static uint64_t row_i16(const int16_t *a, const int16_t *b, size_t n)
         total += sum_u32(acc);
     }
     if (i < n) {
-        __mmask32 m = (__mmask32)((1u << (n - i)) - 1);
+        __mmask32 m = first_32(n - i);
         total += sum_u32(add_diff(_mm512_setzero_si512(), _mm512_maskz_loadu_epi16(m, a + i),
             _mm512_maskz_loadu_epi16(m, b + i)));
     }
@@ -102,9 +113,9 @@ AVX512 static double row_f32(const float *a, const float *b, size_t n)
         total += sum_f32(acc);
     }
     if (i < n) {
-        __mmask16 m = (__mmask16)((1u << (n - i)) - 1);
-        total += sum_f32(add_diff_f32(_mm512_setzero_ps(), _mm512_maskz_loadu_ps(m, a + i),
-            _mm512_maskz_loadu_ps(m, b + i)));
+        __mmask16 m = first_16(n - i);
+        total += sum_f32(add_diff_f32(
+            _mm512_setzero_ps(), _mm512_maskz_loadu_ps(m, a + i), _mm512_maskz_loadu_ps(m, b + i)));
     }
     return total;
 }
@@ -150,12 +161,11 @@ AVX512 static inline __m512d abs_diff(__m512d g, __m512d t, __m512d gain)
 
 AVX512 static inline void add_ints(struct lanes *acc, __m512i g, __m512i t, __m512d gain)
 {
-    acc->low = _mm512_add_pd(acc->low,
-        abs_diff(_mm512_cvtepi32_pd(_mm512_castsi512_si256(g)),
-            _mm512_cvtepi32_pd(_mm512_castsi512_si256(t)), gain));
-    acc->high = _mm512_add_pd(acc->high,
-        abs_diff(_mm512_cvtepi32_pd(_mm512_extracti32x8_epi32(g, 1)),
-            _mm512_cvtepi32_pd(_mm512_extracti32x8_epi32(t, 1)), gain));
+    acc->low = _mm512_add_pd(acc->low, abs_diff(_mm512_cvtepi32_pd(_mm512_castsi512_si256(g)),
+                                           _mm512_cvtepi32_pd(_mm512_castsi512_si256(t)), gain));
+    acc->high =
+        _mm512_add_pd(acc->high, abs_diff(_mm512_cvtepi32_pd(_mm512_extracti32x8_epi32(g, 1)),
+                                     _mm512_cvtepi32_pd(_mm512_extracti32x8_epi32(t, 1)), gain));
 }
 
 /* Returns how many of the 16 samples counted. */
@@ -191,7 +201,7 @@ AVX512 static struct pm_l1_sum exact_u8(const void *gt, const void *target, size
     struct lanes acc = {_mm512_setzero_pd(), _mm512_setzero_pd()};
 
     for (size_t i = 0; i < n; i += 16) {
-        __mmask16 m = n - i >= 16 ? 0xffff : (__mmask16)((1u << (n - i)) - 1);
+        __mmask16 m = first_16(n - i);
         add_ints(&acc, _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(m, g + i)),
             _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(m, t + i)), k);
     }
@@ -206,7 +216,7 @@ AVX512 static struct pm_l1_sum exact_u16(const void *gt, const void *target, siz
     struct lanes acc = {_mm512_setzero_pd(), _mm512_setzero_pd()};
 
     for (size_t i = 0; i < n; i += 16) {
-        __mmask16 m = n - i >= 16 ? 0xffff : (__mmask16)((1u << (n - i)) - 1);
+        __mmask16 m = first_16(n - i);
         add_ints(&acc, _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(m, g + i)),
             _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(m, t + i)), k);
     }
@@ -223,7 +233,7 @@ AVX512 static struct pm_l1_sum exact_f16(const void *gt, const void *target, siz
 
     for (size_t i = 0; i < n; i += 16) {
         size_t left = n - i >= 16 ? 16 : n - i;
-        __mmask16 m = (__mmask16)((1u << left) - 1);
+        __mmask16 m = first_16(left);
         count += add_floats(&acc, _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(m, g + i)),
             _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(m, t + i)), k);
         count -= (int64_t)(16 - left); /* the masked-off zeros are finite */
@@ -241,9 +251,9 @@ AVX512 static struct pm_l1_sum exact_f32(const void *gt, const void *target, siz
 
     for (size_t i = 0; i < n; i += 16) {
         size_t left = n - i >= 16 ? 16 : n - i;
-        __mmask16 m = (__mmask16)((1u << left) - 1);
-        count += add_floats(
-            &acc, _mm512_maskz_loadu_ps(m, g + i), _mm512_maskz_loadu_ps(m, t + i), k);
+        __mmask16 m = first_16(left);
+        count +=
+            add_floats(&acc, _mm512_maskz_loadu_ps(m, g + i), _mm512_maskz_loadu_ps(m, t + i), k);
         count -= (int64_t)(16 - left);
     }
     return (struct pm_l1_sum){fold(&acc), count};
@@ -255,7 +265,7 @@ AVX512 static void stage_u16(const uint16_t *in, size_t n, int up, uint16_t mul,
     const __m128i count = _mm_cvtsi32_si128(up);
 
     for (size_t i = 0; i < n; i += 32) {
-        __mmask32 k = n - i >= 32 ? 0xffffffff : (__mmask32)((1u << (n - i)) - 1);
+        __mmask32 k = first_32(n - i);
         __m512i v = _mm512_sll_epi16(_mm512_maskz_loadu_epi16(k, in + i), count);
         _mm512_mask_storeu_epi16(out + i, k, _mm512_mulhi_epu16(v, m));
     }
@@ -266,7 +276,7 @@ AVX512 static void stage_u8(const uint8_t *in, size_t n, uint16_t mul, int16_t *
     const __m512i m = _mm512_set1_epi16((int16_t)mul);
 
     for (size_t i = 0; i < n; i += 32) {
-        __mmask32 k = n - i >= 32 ? 0xffffffff : (__mmask32)((1u << (n - i)) - 1);
+        __mmask32 k = first_32(n - i);
         __m512i v = _mm512_cvtepu8_epi16(_mm256_maskz_loadu_epi8(k, in + i));
         _mm512_mask_storeu_epi16(out + i, k, _mm512_mulhi_epu16(_mm512_slli_epi16(v, 8), m));
     }
@@ -289,7 +299,7 @@ AVX512 static void stage_f16(const uint16_t *in, size_t n, float mul, float *out
     const __m512 m = _mm512_set1_ps(mul);
 
     for (size_t i = 0; i < n; i += 16) {
-        __mmask16 k = n - i >= 16 ? 0xffff : (__mmask16)((1u << (n - i)) - 1);
+        __mmask16 k = first_16(n - i);
         __m512 v = _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(k, in + i));
         _mm512_mask_storeu_ps(out + i, k, _mm512_mul_ps(v, m));
     }
@@ -300,7 +310,7 @@ AVX512 static void stage_f32(const float *in, size_t n, float mul, float *out)
     const __m512 m = _mm512_set1_ps(mul);
 
     for (size_t i = 0; i < n; i += 16) {
-        __mmask16 k = n - i >= 16 ? 0xffff : (__mmask16)((1u << (n - i)) - 1);
+        __mmask16 k = first_16(n - i);
         _mm512_mask_storeu_ps(out + i, k, _mm512_mul_ps(_mm512_maskz_loadu_ps(k, in + i), m));
     }
 }
@@ -310,10 +320,7 @@ const struct pm_l1_ops pm_l1_avx512 = {
     .row3_i16 = row3_i16,
     .row_f32 = row_f32,
     .row3_f32 = row3_f32,
-    .exact = {[PM_U8] = exact_u8,
-        [PM_U16] = exact_u16,
-        [PM_F16] = exact_f16,
-        [PM_F32] = exact_f32},
+    .exact = {[PM_U8] = exact_u8, [PM_U16] = exact_u16, [PM_F16] = exact_f16, [PM_F32] = exact_f32},
     .stage_u16 = stage_u16,
     .stage_u8 = stage_u8,
     .stage_i16 = stage_i16,

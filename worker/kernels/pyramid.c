@@ -38,8 +38,16 @@ static uint32_t narrow(const uint32_t *sums, size_t n, int shift, int16_t *out)
     return pm_narrow(sums, n, shift, out);
 }
 
-static const struct pm_pyramid_ops plain = {
-    .quad_u16 = quad_u16, .quad_u8 = quad_u8, .quad_f32 = quad_f32, .narrow = narrow};
+static void halve(const int16_t *r0, const int16_t *r1, size_t n, float scale, float *out)
+{
+    pm_halve(r0, r1, n, scale, out);
+}
+
+static const struct pm_pyramid_ops plain = {.quad_u16 = quad_u16,
+    .quad_u8 = quad_u8,
+    .quad_f32 = quad_f32,
+    .narrow = narrow,
+    .halve = halve};
 
 const struct pm_pyramid_ops *pm_pyramid_ops_of(enum pm_cpu level)
 {

@@ -24,9 +24,11 @@ struct pm_pyramid_ops {
      * samples that are not finite. */
     void (*quad_f32)(const float *const rows[4], int w, int channels, float *out,
         double channel_sum[3], int64_t bad[3]);
-    /* out = sums >> shift, cut to 16 bits; returns all of sums or-ed together, whose highest bit says
-     * whether they fitted. */
+    /* out = sums >> shift, cut to 16 bits; returns all of sums or-ed together, whose highest bit
+     * says whether they fitted. */
     uint32_t (*narrow)(const uint32_t *sums, size_t n, int shift, int16_t *out);
+    /* out[i] = scale * the sum of 2x2 level values. */
+    void (*halve)(const int16_t *r0, const int16_t *r1, size_t n, float scale, float *out);
 };
 
 const struct pm_pyramid_ops *pm_pyramid_ops_of(enum pm_cpu level);

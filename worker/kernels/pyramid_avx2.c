@@ -42,7 +42,15 @@ AVX2 static uint32_t narrow(const uint32_t *sums, size_t n, int shift, int16_t *
     return pm_narrow(sums, n, shift, out);
 }
 
-const struct pm_pyramid_ops pm_pyramid_avx2 = {
-    .quad_u16 = quad_u16, .quad_u8 = quad_u8, .quad_f32 = quad_f32, .narrow = narrow};
+AVX2 static void halve(const int16_t *r0, const int16_t *r1, size_t n, float scale, float *out)
+{
+    pm_halve(r0, r1, n, scale, out);
+}
+
+const struct pm_pyramid_ops pm_pyramid_avx2 = {.quad_u16 = quad_u16,
+    .quad_u8 = quad_u8,
+    .quad_f32 = quad_f32,
+    .narrow = narrow,
+    .halve = halve};
 
 #endif

@@ -7,19 +7,21 @@
 #include "worker/kernels/pyramid_body.h"
 
 /* Functions here may use what the name says; cpu.c makes sure that the machine can. */
-#define AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,prefer-vector-width=512")))
+#define AVX512                                                                                     \
+    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,prefer-vector-width="     \
+                          "512")))
 
 #define FLUSH 4096 /* chunks: each adds at most 8 * 65535 to a 32-bit lane */
 
-/* What one pass keeps in registers: sums of even and odd samples by their place in 96 (a multiple of
- * 3, so that a lane always holds the same channel), and the largest sample. */
+/* What one pass keeps in registers: sums of even and odd samples by their place in 96 (a multiple
+ * of 3, so that a lane always holds the same channel), and the largest sample. */
 struct pass {
     __m512i even[3], odd[3], high;
 };
 
 /* Four rows of 32 samples: sums over the rows of each pair of neighbours, 16 dwords. */
 AVX512 PM_INLINE __m512i take_32(
-    struct pass *pass, int place, const uint16_t *const rows[4], size_t i, size_t ahead)
+    struct pass *pass, int place, const uint16_t *const rows[4], size_t i, uintptr_t ahead)
 {
     const __m512i low = _mm512_set1_epi32(0xffff);
     __m512i even = _mm512_setzero_si512();
@@ -27,7 +29,7 @@ AVX512 PM_INLINE __m512i take_32(
 
     for (int r = 0; r < 4; r++) {
         __m512i v = _mm512_loadu_si512(rows[r] + i);
-        _mm_prefetch((const char *)(rows[r] + i) + ahead, _MM_HINT_T0);
+        _mm_prefetch((const char *)((uintptr_t)(rows[r] + i) + ahead), _MM_HINT_T1);
         even = _mm512_add_epi32(even, _mm512_and_si512(v, low));
         odd = _mm512_add_epi32(odd, _mm512_srli_epi32(v, 16));
         pass->high = _mm512_max_epu16(pass->high, v);
@@ -40,8 +42,8 @@ AVX512 PM_INLINE __m512i take_32(
 /* 32 pair sums to 16 sums of four samples. */
 AVX512 PM_INLINE __m512i fours(__m512i a, __m512i b)
 {
-    const __m512i even = _mm512_setr_epi32(
-        0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    const __m512i even =
+        _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
 
     a = _mm512_add_epi32(a, _mm512_srli_epi64(a, 32));
     b = _mm512_add_epi32(b, _mm512_srli_epi64(b, 32));
@@ -85,12 +87,15 @@ AVX512 static void spill(
     }
 }
 
-/* Whole chunks by hand, since the compiler does not find the block sums; returns the samples done. */
+/* Whole chunks by hand, since the compiler does not find the block sums; returns the samples done.
+ */
 AVX512 PM_INLINE size_t chunks_u16(const uint16_t *const rows[4], size_t n, int channels,
     uint32_t *out, uint64_t channel_sum[3], uint32_t *max)
 {
-    /* One group of four rows ahead: their lines arrive while this group is summed. */
-    const size_t ahead = 4 * (size_t)((const char *)rows[3] - (const char *)rows[2]);
+    /* One group of four rows ahead: their lines arrive while this group is summed. As numbers: a
+     * last group may hold a row from elsewhere, and asking for a line that is not there does no
+     * harm. */
+    const uintptr_t ahead = 4 * ((uintptr_t)rows[3] - (uintptr_t)rows[2]);
     size_t i = 0;
 
     while (i + PM_CHUNK <= n) {
@@ -129,7 +134,8 @@ AVX512 PM_INLINE void any_u16(const uint16_t *const rows[4], int w, int channels
 {
     size_t done = chunks_u16(rows, (size_t)w * (size_t)channels, channels, out, channel_sum, max);
     int px = (int)(done / (size_t)channels);
-    const uint16_t *const rest[4] = {rows[0] + done, rows[1] + done, rows[2] + done, rows[3] + done};
+    const uint16_t *const rest[4] = {
+        rows[0] + done, rows[1] + done, rows[2] + done, rows[3] + done};
 
     pm_quad_u16(rest, w - px, channels, out + px / 4, channel_sum, max);
 }
@@ -169,7 +175,15 @@ AVX512 static uint32_t narrow(const uint32_t *sums, size_t n, int shift, int16_t
     return pm_narrow(sums, n, shift, out);
 }
 
-const struct pm_pyramid_ops pm_pyramid_avx512 = {
-    .quad_u16 = quad_u16, .quad_u8 = quad_u8, .quad_f32 = quad_f32, .narrow = narrow};
+AVX512 static void halve(const int16_t *r0, const int16_t *r1, size_t n, float scale, float *out)
+{
+    pm_halve(r0, r1, n, scale, out);
+}
+
+const struct pm_pyramid_ops pm_pyramid_avx512 = {.quad_u16 = quad_u16,
+    .quad_u8 = quad_u8,
+    .quad_f32 = quad_f32,
+    .narrow = narrow,
+    .halve = halve};
 
 #endif

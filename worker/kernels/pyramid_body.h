@@ -55,6 +55,13 @@ PM_INLINE uint32_t pm_narrow(const uint32_t *sums, size_t n, int shift, int16_t 
     return bits;
 }
 
+PM_INLINE void pm_halve(const int16_t *r0, const int16_t *r1, size_t n, float scale, float *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        out[i] = (float)(r0[2 * i] + r0[2 * i + 1] + r1[2 * i] + r1[2 * i + 1]) * scale;
+    }
+}
+
 /* One body for u8 and u16; the chunk loops have constant trip counts, the rest is scalar. */
 #define PM_QUAD_INT(name, type)                                                                    \
     PM_INLINE void name(const type *const rows[4], int w, int channels, uint32_t *out,             \
@@ -69,10 +76,10 @@ PM_INLINE uint32_t pm_narrow(const uint32_t *sums, size_t n, int shift, int16_t 
         size_t i = 0;                                                                              \
         for (; i + PM_CHUNK <= n; i += PM_CHUNK) {                                                 \
             for (size_t k = 0; k < PM_CHUNK * sizeof(type); k += 64) {                             \
-                __builtin_prefetch((const char *)(r0 + i) + PM_AHEAD + k);                         \
-                __builtin_prefetch((const char *)(r1 + i) + PM_AHEAD + k);                         \
-                __builtin_prefetch((const char *)(r2 + i) + PM_AHEAD + k);                         \
-                __builtin_prefetch((const char *)(r3 + i) + PM_AHEAD + k);                         \
+                __builtin_prefetch((const void *)((uintptr_t)(r0 + i) + PM_AHEAD + k));            \
+                __builtin_prefetch((const void *)((uintptr_t)(r1 + i) + PM_AHEAD + k));            \
+                __builtin_prefetch((const void *)((uintptr_t)(r2 + i) + PM_AHEAD + k));            \
+                __builtin_prefetch((const void *)((uintptr_t)(r3 + i) + PM_AHEAD + k));            \
             }                                                                                      \
             for (size_t k = 0; k < PM_CHUNK; k++) {                                                \
                 type m01 = r0[i + k] > r1[i + k] ? r0[i + k] : r1[i + k];                          \
@@ -161,8 +168,8 @@ PM_INLINE void pm_quad_f32(const float *const rows[4], int w, int channels, floa
             }
         }
         if (!isfinite(sum[0] + sum[1] + sum[2])) {
-            pm_quad_slow(rows, i, PM_CHUNK, channels, out + i / per, PM_CHUNK / per, channel_sum,
-                bad);
+            pm_quad_slow(
+                rows, i, PM_CHUNK, channels, out + i / per, PM_CHUNK / per, channel_sum, bad);
             continue;
         }
         for (size_t b = 0; b < PM_CHUNK / per; b++) {
