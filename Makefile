@@ -5,7 +5,7 @@
 #   make san        the suite under ASan+UBSan, then TSan  make lint     cppcheck and clang-tidy
 #   make install    DESTDIR= PREFIX=/usr/local             make format   clang-format in place
 #
-# Variables: BUILD (build), CUDA=auto|yes|no, SAN=address,undefined, WERROR=1, OPT=-O2.
+# Variables: BUILD (build), CUDA=auto|yes|no, SAN=address,undefined, WERROR=1, OPT=-O2, V=1 (show commands).
 
 BUILD ?= build
 PREFIX ?= /usr/local
@@ -49,6 +49,10 @@ TEST_LIBS := $(shell $(PKG_CONFIG) --libs $(TEST_PKGS) 2>/dev/null)
 endif
 
 SAN_FLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+# The commands themselves are shown with V=1.
+Q := $(if $(V),,@)
+SAY = $(if $(V),@:,@echo) "  "
+
 ALL_CFLAGS = -std=c17 -D_GNU_SOURCE -DPM_VERSION='"$(VERSION)"' -I. -I$(BUILD)/gen $(OPT) $(WARN) \
 	-pthread -ffp-contract=off $(PKG_CFLAGS) $(SAN_FLAGS) $(CFLAGS)
 LIBS = $(PKG_LIBS) -ldl -lm -pthread
@@ -78,39 +82,48 @@ help:
 
 $(BUILD)/libpairmill.a: $(LIB_OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(SAY) AR $@
+	$(Q)$(AR) rcs $@ $^
 
 $(BUILD)/pairmilld: $(BUILD)/daemon/main.o $(BUILD)/libpairmill.a
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(SAY) LD $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(BUILD)/pairmill: $(BUILD)/cli/main.o $(BUILD)/libpairmill.a
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(SAY) LD $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # Kernels are the hot loops: they get -O3 whatever the rest has.
 $(BUILD)/worker/kernels/%.o: OPT += -O3
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(SAY) CC $@
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/gen/sql.o: $(BUILD)/gen/sql.c
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(SAY) CC $@
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/gen/sql.c: sql/embed.awk $(SQL)
 	@mkdir -p $(@D)
-	awk -f sql/embed.awk $(SQL) > $@.part && mv $@.part $@
+	$(SAY) SQL $@
+	$(Q)awk -f sql/embed.awk $(SQL) > $@.part && mv $@.part $@
 
 # An archive, so that a test with doubles of a module does not get a helper that needs the real one.
 $(BUILD)/tests/testlib.a: $(TESTLIB_OBJ)
 	@mkdir -p $(@D)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(SAY) AR $@
+	$(Q)$(AR) rcs $@ $^
 
 $(BUILD)/tests/test_%: $(BUILD)/tests/test_%.o $(BUILD)/tests/testlib.a $(BUILD)/libpairmill.a
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(TEST_LIBS) $(LIBS)
+	$(SAY) LD $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(TEST_LIBS) $(LIBS)
 
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/tests/testlib.a $(BUILD)/libpairmill.a
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(SAY) LD $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 tests: $(TEST_BIN)
 bench: $(BENCH_BIN)
@@ -133,6 +146,7 @@ demo: deps
 	@BUILD=$(BUILD) PYTHON=$(PYTHON) tests/demo.sh
 
 test: deps
+	@$(MAKE) --no-print-directory -j$$(nproc) WERROR=1 all tests
 	@$(MAKE) --no-print-directory WERROR=1 check
 
 # Everything that is checked, on a machine that has the packages. TESTS="a b" picks some by name.
@@ -141,16 +155,25 @@ check: $(BIN) $(TEST_BIN)
 
 san:
 	@$(MAKE) --no-print-directory deps
+	$(MAKE) -j$$(nproc) all tests BUILD=$(BUILD)/asan SAN=address,undefined OPT='-O1 -g'
 	$(MAKE) check BUILD=$(BUILD)/asan SAN=address,undefined OPT='-O1 -g'
+	$(MAKE) -j$$(nproc) all tests BUILD=$(BUILD)/tsan SAN=thread OPT='-O1 -g'
 	$(MAKE) check BUILD=$(BUILD)/tsan SAN=thread OPT='-O1 -g'
+
+# One process a file: from its second file on clang-tidy 14 takes every va_list for uninitialized.
+# Left out, and so left to cppcheck and gcc: what uses gcc's target options and names of CPU features
+# that clang 14 does not know, which are errors to it.
+TIDY_SRC := $(filter-out worker/kernels/%_avx512.c worker/kernels/cpu.c,$(SRC)) cli/main.c daemon/main.c
 
 lint:
 	@cppcheck --version >/dev/null 2>&1 && clang-tidy --version >/dev/null 2>&1 || \
 	    { echo "make lint needs: apt-get install cppcheck clang-tidy" >&2; exit 1; }
 	cppcheck --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
-	    --suppress=missingIncludeSystem --quiet -I. -I$(BUILD)/gen common worker daemon cli
-	clang-tidy --quiet $(SRC) cli/main.c daemon/main.c -- -std=c17 -D_GNU_SOURCE -DPM_VERSION='"x"' -I. \
-	    $$($(PKG_CONFIG) --cflags $(PKGS))
+	    --suppress=missingIncludeSystem --quiet -j $$(nproc) -I. -I$(BUILD)/gen common worker daemon cli
+	@echo "clang-tidy: $(words $(TIDY_SRC)) files"
+	@printf '%s\n' $(TIDY_SRC) | xargs -P $$(nproc) -n 1 sh -c ' \
+	    said=$$(clang-tidy --quiet "$$1" -- -std=c17 -D_GNU_SOURCE -DPM_VERSION=\"x\" -I. $$0 2>&1) || \
+	    { echo "$$said"; exit 1; }' "$$($(PKG_CONFIG) --cflags $(PKGS))"
 
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')

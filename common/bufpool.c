@@ -90,6 +90,7 @@ static struct kept *take_surplus(struct pm_bufpool *pool)
     struct kept *surplus = NULL;
     while (pool->kept_bytes > pool->keep_bytes) {
         struct kept *kept = pool->oldest;
+        assert(kept != NULL); /* kept_bytes is what the list holds */
         unlink_kept(pool, kept);
         kept->newer = surplus;
         surplus = kept;

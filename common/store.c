@@ -1,5 +1,6 @@
 #include "common/store.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -107,6 +108,7 @@ static enum pm_code make_file(const char *path, struct pm_err *err)
 /* Everything but the name is the same for both kinds of connection. */
 static enum pm_code connect(struct pm_store *store, int flags, struct pm_err *err)
 {
+    assert(store != NULL);
     int rc = sqlite3_open_v2(
         store->path, &store->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
     if (rc == SQLITE_OK) {

@@ -84,15 +84,17 @@ enum pm_code pm_handover_add(struct pm_handover *handover, enum pm_sighting_kind
     const char *path, const struct pm_stamp *stamp, struct pm_err *err)
 {
     struct pm_sighting sighting = {.kind = kind};
+    char *copy;
     if (handover->muted) {
         return PM_OK;
     }
     assert(kind == PM_GONE || stamp != NULL);
-    sighting.path = strdup(path);
-    if (sighting.path == NULL || !reserve(handover)) {
-        free((char *)sighting.path);
+    copy = strdup(path);
+    if (copy == NULL || !reserve(handover)) {
+        free(copy);
         return pm_err_set(err, PM_ENOMEM, "no memory to tell of \"%s\"", path);
     }
+    sighting.path = copy;
     if (stamp != NULL) {
         sighting.stamp = *stamp;
     }

@@ -32,12 +32,19 @@ static struct pm_source_gauge *source_gauge(struct pm_ledger *ledger, const char
     return source;
 }
 
+static bool same(const struct pm_gauges *a, const struct pm_gauges *b)
+{
+    return a->settling == b->settling && a->ignored == b->ignored &&
+           a->overflows == b->overflows && a->loop_lag_max_us == b->loop_lag_max_us &&
+           a->watching == b->watching;
+}
+
 void pm_ledger_gauges(
     struct pm_ledger *ledger, const char *source_name, const struct pm_gauges *gauges)
 {
     pthread_mutex_lock(&ledger->gauge_lock);
     struct pm_source_gauge *source = source_gauge(ledger, source_name);
-    if (source != NULL && memcmp(&source->gauges, gauges, sizeof *gauges) != 0) {
+    if (source != NULL && !same(&source->gauges, gauges)) {
         source->gauges = *gauges;
         source->dirty = true;
         ledger->overflows = gauges->overflows;

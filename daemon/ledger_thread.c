@@ -9,7 +9,7 @@
 #include "common/log.h"
 #include "common/schema.h"
 
-#define SECOND_US 1000000
+#define SECOND_US INT64_C(1000000)
 #define CHECKPOINT_PAGES 1000             /* 4 MB of log */
 #define TROUBLE_US (10 * SECOND_US)       /* a full or failing disk is asked again after so long */
 #define COMPLAIN_US (60 * SECOND_US)      /* one line in the log a minute */

@@ -119,7 +119,7 @@ static size_t claim_size(struct pm_pool *pool)
     struct pm_counts counts = {0};
     int64_t share;
     pm_ledger_counts(pool->opts.ledger, &counts);
-    share = counts.ready / (2 * pool->planned);
+    share = counts.ready / pool->planned / 2;
     return share < 1 ? 1 : share > PM_POOL_CLAIM ? PM_POOL_CLAIM : (size_t)share;
 }
 
@@ -272,6 +272,7 @@ static enum pm_code start_thread(struct pm_pool *pool, int index, struct pm_err 
     sigset_t before;
     int rc;
 
+    assert(pool->threads != NULL);
     thread->pool = pool;
     thread->index = index;
     atomic_init(&thread->step, -1);

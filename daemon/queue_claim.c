@@ -65,21 +65,14 @@ static char *join_columns(const struct pm_query *query, int folder_column, int n
     size_t folder_size;
     size_t name_size;
     const char *folder = pm_query_col_text(query, folder_column, &folder_size);
-    char *path = malloc(folder_size + 1);
-    if (path == NULL || folder == NULL) {
-        free(path);
-        return NULL;
-    }
-    memcpy(path, folder, folder_size);
-    path[folder_size] = '/';
     const char *name = pm_query_col_text(query, name_column, &name_size);
-    char *joined = name != NULL ? realloc(path, folder_size + name_size + 2) : NULL;
-    if (joined == NULL) {
-        free(path);
-        return NULL;
+    char *path = folder != NULL && name != NULL ? malloc(folder_size + name_size + 2) : NULL;
+    if (path != NULL) {
+        memcpy(path, folder, folder_size);
+        path[folder_size] = '/';
+        memcpy(path + folder_size + 1, name, name_size + 1);
     }
-    memcpy(joined + folder_size + 1, name, name_size + 1);
-    return joined;
+    return path;
 }
 
 static struct pm_stamp stamp_at(const struct pm_query *query, int column)

@@ -25,9 +25,11 @@ struct pm_verdict pm_queue_fate(enum pm_code code, int attempts, int max_attempt
         return (struct pm_verdict){.state = "done"};
     case PM_FATE_RETRY:
         /* The next start comes right after the crash: no need to wait any longer. */
-        return spent ? (struct pm_verdict){.state = "quarantined"}
-                     : (struct pm_verdict){.state = "queued",
-                           .delay_us = code == PM_ECRASH ? 0 : backoff_us(attempts, jitter)};
+        if (spent) {
+            return (struct pm_verdict){.state = "quarantined"};
+        }
+        return (struct pm_verdict){
+            .state = "queued", .delay_us = code == PM_ECRASH ? 0 : backoff_us(attempts, jitter)};
     case PM_FATE_CHANGED:
         /* The next sighting of the new state queues it afresh before this, as a rule. Should there
          * be none, because the stamp is the same after all, it is tried again, ever more rarely. */

@@ -300,7 +300,7 @@ static enum pm_code lose_folder(struct sight *self, const char *path, struct pm_
         return pm_err_set(err, PM_ENOMEM, "folder '%s': out of memory", path);
     }
     struct pm_query *query = pm_query_start(self->store, "images_below");
-    memcpy(bound, path, size);
+    memcpy(bound, path, size); /* NOLINT(bugprone-not-null-terminated-result): its size is told */
     pm_query_int(query, ":source", self->source_id);
     bound[size] = '/';
     pm_query_bytes(query, ":low", bound, size + 1);

@@ -88,16 +88,15 @@ static void check_drained(struct service *self)
     if (self->state == WORKING || self->state == OVER) {
         return;
     }
-    if (pm_pool_busy(self->pool) == 0) {
+    bool late = now_us(self) >= self->deadline_us;
+    if (pm_pool_busy(self->pool) == 0 || (late && self->state == ABANDONED)) {
         over(self);
-    } else if (now_us(self) >= self->deadline_us && self->state == DRAINING) {
+    } else if (late) {
         pm_log(PM_LOG_WARN, "event=abandon workers=%d message=\"drain_timeout is over\"",
             pm_pool_busy(self->pool));
         self->state = ABANDONED;
         self->deadline_us = now_us(self) + GRACE_US;
         pm_pool_abandon(self->pool);
-    } else if (now_us(self) >= self->deadline_us) {
-        over(self);
     }
 }
 

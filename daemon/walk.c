@@ -205,10 +205,8 @@ static void on_stat(uv_fs_t *req)
     const char *rel = req->path + strlen(walk->root);
     rel += *rel == '/';
 
-    if (walk->cancelled) {
-        /* nobody wants to know any more */
-    } else if (req->result == UV_ENOENT || req->result == UV_ENOTDIR) {
-        /* went away since it was listed */
+    if (walk->cancelled || req->result == UV_ENOENT || req->result == UV_ENOTDIR) {
+        /* nobody wants to know any more, or it went away since it was listed */
     } else if (req->result < 0) {
         failed(walk, (int)req->result, rel);
     } else if (S_ISREG(req->statbuf.st_mode) && pm_walk_name(base_name(rel)) != PM_NAME_IMAGE) {

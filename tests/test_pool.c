@@ -32,6 +32,8 @@ static struct {
     bool stopped; /* no more claims */
     int fail_turns;
     size_t largest_claim;
+    int claims;     /* that gave jobs */
+    int read_ahead; /* targets */
     int told[JOBS_MAX]; /* results a job */
     enum pm_code code[JOBS_MAX];
     int beats, starts, unstarted; /* unstarted: run without a pm_ledger_start before */
@@ -75,12 +77,14 @@ enum pm_code pm_ledger_turn(struct pm_ledger *ledger, int worker, struct pm_resu
             pthread_cond_wait(&fake.changed, &fake.lock);
         }
         while (!fake.stopped && *count < max && fake.queued > 0) {
-            jobs[(*count)++] = (struct pm_job){.id = fake.queued--, .attempt = 1};
+            jobs[(*count)++] = (struct pm_job){
+                .id = fake.queued--, .attempt = 1, .target_path = strdup("target")};
         }
     }
     if (*count > fake.largest_claim) {
         fake.largest_claim = *count;
     }
+    fake.claims += *count > 0;
     pthread_mutex_unlock(&fake.lock);
     return rc;
 }
@@ -146,6 +150,13 @@ void pm_worker_free(struct pm_worker *worker)
     fake.workers_freed++;
     pthread_mutex_unlock(&fake.lock);
     free(worker);
+}
+
+void pm_worker_prefetch(const char *path)
+{
+    pthread_mutex_lock(&fake.lock);
+    fake.read_ahead += strcmp(path, "target") == 0;
+    pthread_mutex_unlock(&fake.lock);
 }
 
 void pm_worker_run(struct pm_worker *worker, const struct pm_conf *conf, const struct pm_job *job,
@@ -307,6 +318,7 @@ static void every_job_once(void **state)
     assert_true(fake.largest_claim > 1);
     assert_int_equal(fake.starts, 200);
     assert_int_equal(fake.unstarted, 0);
+    assert_int_equal(fake.read_ahead, 200 - fake.claims); /* all but the first of a claim */
     assert_false(fake.signals_open);
 }
 

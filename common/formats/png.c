@@ -255,7 +255,7 @@ enum pm_code pm_png_probe(int fd, const char *path, const struct pm_limits *limi
     struct pm_image_info *info, struct pm_err *err)
 {
     struct stream stream;
-    struct header header;
+    struct header header = {0};
     enum pm_code rc = begin(&stream, fd, path, limits, &header, err);
     if (rc == PM_OK) {
         *info = (struct pm_image_info){
@@ -281,7 +281,7 @@ enum pm_code pm_png_read(int fd, const char *path, const struct pm_limits *limit
     struct pm_image *image = NULL;
     struct pm_placer placer;
     struct stream stream;
-    struct header header;
+    struct header header = {0};
     enum pm_code rc;
 
     rc = begin(&stream, fd, path, limits, &header, err);
@@ -333,6 +333,7 @@ static enum pm_code write_rows(struct stream *stream, const char *path, const ui
 {
     png_structp png = stream->png;
 
+    assert(row != NULL);
     if (setjmp(stream->jump) != 0) {
         return stream_fail(stream, path, err);
     }

@@ -1,5 +1,6 @@
 #include "common/formats/reader.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -128,6 +129,7 @@ static enum pm_code open_image(
         return rc;
     }
     rc = recognise(*fd, size, path, format, err);
+    assert(rc != PM_OK || *format != NULL);
     if (rc != PM_OK) {
         close(*fd);
     }
@@ -137,7 +139,7 @@ static enum pm_code open_image(
 enum pm_code pm_image_probe(const char *path, const struct pm_limits *limits,
     struct pm_image_info *info, struct pm_err *err)
 {
-    const struct format *format;
+    const struct format *format = NULL;
     int fd;
     enum pm_code rc = open_image(path, &fd, &format, err);
     if (rc != PM_OK) {
@@ -152,7 +154,7 @@ enum pm_code pm_image_read(const char *path, const struct pm_limits *limits,
     struct pm_bufpool *pool, const struct pm_row_sink *sink, struct pm_image **out,
     struct pm_err *err)
 {
-    const struct format *format;
+    const struct format *format = NULL;
     int fd;
     enum pm_code rc = open_image(path, &fd, &format, err);
     if (rc != PM_OK) {

@@ -1,5 +1,6 @@
 #include "common/formats/tiff_file.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <sys/stat.h>
@@ -149,6 +150,7 @@ static enum pm_code load_blocks(struct pm_tiff_file *file, struct pm_err *err)
     struct pm_tiff_layout *l = &file->layout;
     uint64_t lib_row_bytes;
 
+    assert(l->w > 0 && l->h > 0); /* check_size() */
     l->tiled = TIFFIsTiled(file->tif);
     l->block_w = l->tiled ? tag32(file->tif, TIFFTAG_TILEWIDTH, 0) : l->w;
     l->block_h = l->tiled ? tag32(file->tif, TIFFTAG_TILELENGTH, 0)

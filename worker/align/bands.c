@@ -60,7 +60,7 @@ enum pm_code pm_bands_new(struct pm_bands **out, struct pm_err *err)
     if (bands == NULL) {
         return pm_err_set(err, PM_ENOMEM, "no memory for the full-resolution comparison");
     }
-    bands->row_bytes = (BLOCK_PX + 4 * EDGE_PX) * 3 * sizeof(float);
+    bands->row_bytes = 3 * sizeof(float) * (BLOCK_PX + 4 * EDGE_PX);
     bands->row_bytes = (bands->row_bytes + 127) / 64 * 64;
     bands->rows = aligned_alloc(64, 4 * bands->row_bytes);
     if (bands->rows == NULL) {

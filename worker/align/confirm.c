@@ -341,7 +341,7 @@ static enum pm_code grow(struct pm_confirm *confirm, struct hill *best, struct p
     const struct pm_image *gt = confirm->query->gt->image;
     double samples = (double)gt->w * gt->h * gt->channels;
     double spent = 0;
-    struct pm_bands_at s;
+    struct pm_bands_at s = {0};
 
     confirm->grown_count = 0;
     while (spent < GROW_SAMPLES && confirm->grown_count < GROW_MOST &&

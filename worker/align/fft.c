@@ -71,7 +71,7 @@ static int factor_for(int w, int h)
     if (w < SMALL_SIDE || h < SMALL_SIDE) {
         return 1;
     }
-    while (factor < LARGEST_FACTOR && (double)(w / factor) * (double)(h / factor) > MANY_PIXELS) {
+    while (factor < LARGEST_FACTOR && (int64_t)(w / factor) * (h / factor) > MANY_PIXELS) {
         factor *= 2;
     }
     return factor;

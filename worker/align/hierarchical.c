@@ -18,9 +18,9 @@
  * Scores are not trusted far: fine periodic texture can put a true peak 15% below a wrong one at
  * factor 8, so the level's L1 decides, and what that leaves open the pixels decide. */
 
-#define PEAKS 64          /* of the correlation */
-#define MANY_ROWS 800     /* level rows of which every other one is enough */
-#define FOLLOWED 16       /* hills of the level looked at with all rows; */
+#define PEAKS 64          /* of the correlation, */
+#define WORTH 0.45        /* as long as they are not this far below the best */
+#define FOLLOWED 16       /* hills of the level looked at a second time; */
 #define FOLLOWED_SMALL 56 /* with a level of factor 1 or 2, where luma says less about colour */
 #define GRID 4            /* level px between the shifts whose L1 is looked at besides */
 #define GRID_ROWS 32      /* level rows looked at: one in so many */
@@ -31,7 +31,8 @@
 #define OPEN_SMALL 0.9
 #define FOLLOW_MORE 0.1 /* added to it at the first look at the level */
 #define SMALL_PIXELS 4e6
-#define COARSE_ROWS 4 /* the level's rows looked at first */
+#define COARSE_ROWS 100 /* rows of the level, spread evenly, that are looked at first, */
+#define FINE_ROWS 400   /* and then */
 
 #define MATCHED 4      /* peaks looked at again with the gain of their own overlap, */
 #define ALIKE 0.8      /* if not this far below the best, */
@@ -157,14 +158,15 @@ static int level_hills(struct hierarchical *self, const struct pm_image *image,
     const struct pm_zncc_peak *peaks, int count, struct pm_level_hill hills[HILLS])
 {
     int factor = pm_levelsearch_factor(image);
-    int row_step = factor == 4 ? COARSE_ROWS : 1;
-    int fine_step = image->h / factor >= MANY_ROWS ? 2 : 1;
+    int rows = image->h / factor;
+    int row_step = factor == 4 && rows > COARSE_ROWS ? rows / COARSE_ROWS : 1;
+    int fine_step = rows > FINE_ROWS ? rows / FINE_ROWS : 1;
     double reach;
     struct pm_level_hill coarse[HILLS];
     struct pm_level_at grid[GRID_KEPT];
     int n = 0, kept = 0, found;
 
-    for (int i = 0; i < count && peaks[i].score >= WORTH * peaks[0].score; i++) {
+    for (int i = 0; i < count && (i == 0 || peaks[i].score >= WORTH * peaks[0].score); i++) {
         n = add_hill(coarse, n,
             pm_levelsearch_descend(self->level, (int)lrint(peaks[i].dy / factor),
                 (int)lrint(peaks[i].dx / factor), row_step));

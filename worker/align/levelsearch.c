@@ -7,7 +7,9 @@
 #include "worker/kernels/l1.h"
 
 #define RATIO_ROWS 8 /* one in so many tells the brightness of an overlap */
-#define KEEP 4       /* rows and columns of overlap a level shift must leave */
+#define FIRST_MOVES                                                                                \
+    8          /* from a peak to its minimum it is never far; the rest is for a closer look */
+#define KEEP 4 /* rows and columns of overlap a level shift must leave */
 
 struct pm_levelsearch {
     const struct pm_l1_ops *l1;
@@ -203,7 +205,7 @@ struct pm_level_hill pm_levelsearch_descend(
 
     dy = dy > search->ry ? search->ry : dy < -search->ry ? -search->ry : dy;
     dx = dx > search->rx ? search->rx : dx < -search->rx ? -search->rx : dx;
-    for (int moves = 2 * (search->ry + search->rx) + 4;; moves--) {
+    for (int moves = row_step > 2 ? FIRST_MOVES : 2 * (search->ry + search->rx) + 4;; moves--) {
         int best = 4;
         nine(search, dy, dx, row_step, loss);
         for (int i = 0; i < 9; i++) {

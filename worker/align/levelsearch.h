@@ -33,7 +33,8 @@ enum pm_code pm_levelsearch_begin(
  * step. */
 void pm_levelsearch_planes(const struct pm_levelsearch *search, const int16_t **gt,
     const int16_t **target, int *w, int *h, size_t *stride, double *unit);
-/* Descends from (dy, dx), looking at every row_step-th row. */
+/* Descends from (dy, dx), looking at every row_step-th row; with few rows (step > 2) 8 moves at
+ * most. */
 struct pm_level_hill pm_levelsearch_descend(
     struct pm_levelsearch *search, int dy, int dx, int row_step);
 /* The loss of one shift, over every row_step-th row. */

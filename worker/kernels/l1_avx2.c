@@ -195,7 +195,7 @@ AVX2 static inline int add_floats(struct lanes *acc, int part, __m256 g, __m256 
 
 AVX2 static inline void spill(const struct lanes *acc, double lanes[PM_L1_LANES])
 {
-    for (int i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 4; i++) {
         _mm256_storeu_pd(lanes + 4 * i, acc->v[i]);
     }
 }

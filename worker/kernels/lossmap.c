@@ -120,9 +120,10 @@ INLINE void difference_row(const float *a, const float *b, int n, struct pm_loss
 INLINE void difference_row3(const float *a, const float *b, int n, struct pm_lossmap *out)
 {
     for (int i = 0; i < n; i++) {
-        /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign) */
+        /* NOLINTBEGIN(*-uninitialized.Assign,*-of-multiplication-result): 3 * i < BUFFER */
         float a0 = a[3 * i], a1 = a[3 * i + 1], a2 = a[3 * i + 2];
         float b0 = b[3 * i], b1 = b[3 * i + 1], b2 = b[3 * i + 2];
+        /* NOLINTEND(*-uninitialized.Assign,*-of-multiplication-result) */
         float all = fabsf(a0) + fabsf(b0) + fabsf(a1) + fabsf(b1) + fabsf(a2) + fabsf(b2);
         float slack = all * SLACK + SLACK_MIN;
         float map = fabsf(a0 - b0) + fabsf(a1 - b1) + fabsf(a2 - b2);
@@ -135,7 +136,8 @@ INLINE void difference_row3(const float *a, const float *b, int n, struct pm_los
  * negative order as their bits do, and NaN lies above all of them. */
 INLINE void word_max(struct pm_lossmap *out, int word, int n)
 {
-    const float *upper = out->upper + word * WORD, *lower = out->lower + word * WORD;
+    const float *upper = out->upper + (size_t)word * WORD;
+    const float *lower = out->lower + (size_t)word * WORD;
     int32_t top = 0, slack = 0;
     for (int i = 0; i < n; i++) {
         int32_t u = (int32_t)(bits_of(upper[i]) & 0x7fffffffu);
@@ -253,6 +255,7 @@ bool pm_sample_below(enum pm_sample sample, const void *row, int i, double limit
     return below_body(sample, (const char *)row + (size_t)i * bytes, 1, limit);
 }
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): an attribute cannot stand in any */
 #define VARIANT(suffix, attribute, fma)                                                            \
     attribute static void chunk_##suffix(enum pm_sample sample, const void *gt,                    \
         const void *target, int n, int channels, float gain, struct pm_lossmap *out)               \
@@ -271,6 +274,7 @@ bool pm_sample_below(enum pm_sample sample, const void *row, int i, double limit
     }                                                                                              \
     static const struct pm_lossmap_ops ops_##suffix = {                                            \
         chunk_##suffix, add_##suffix, below_##suffix};
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 VARIANT(plain, , false)
 #ifdef __x86_64__
