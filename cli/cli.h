@@ -37,6 +37,7 @@ struct pm_help {
 /* Each takes argv[0] as its own name and returns an exit code. */
 int pm_cli_run(struct pm_cli *cli, int argc, char **argv);
 int pm_cli_align(struct pm_cli *cli, int argc, char **argv);
+int pm_cli_bench(struct pm_cli *cli, int argc, char **argv);
 int pm_cli_status(struct pm_cli *cli, int argc, char **argv);
 int pm_cli_failures(struct pm_cli *cli, int argc, char **argv);
 int pm_cli_retry(struct pm_cli *cli, int argc, char **argv);
