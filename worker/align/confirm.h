@@ -6,7 +6,7 @@
  * all rows were used. What all rows cannot separate beyond the rounding of the fast kernels is
  * decided by pm_align_loss() itself, ties by pm_shift_better().
  * Owns: row buffers and a memory of evaluated shifts, reused from pair to pair.
- * Threads: one thread at a time. Memory: a few rows and 100 bytes per shift evaluated.
+ * Threads: one thread at a time. Memory: a few rows, and 16 bytes per shift and band of 8 rows.
  * Errors: PM_ENOMEM.
  */
 #ifndef PM_WORKER_ALIGN_CONFIRM_H

@@ -53,7 +53,8 @@ static void row_of_image(const struct pm_image *image, int factor, int y, float 
             for (int b = 0; b < n / factor; b++) {
                 float sum = 0;
                 for (int i = 0; i < per; i++) {
-                    /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): widen() filled it */
+                    /* widen() filled it */
+                    /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign) */
                     sum += wide[b * per + i];
                 }
                 out[x / factor + b] += sum * scale;

@@ -2,6 +2,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <cpuid.h>
+#endif
 
 static const char *const names[] = {"plain", "avx2", "avx512"};
 
@@ -10,17 +13,24 @@ static const char *const names[] = {"plain", "avx2", "avx512"};
 static enum pm_cpu highest(void)
 {
 #if defined(__x86_64__) && defined(__GNUC__)
+    unsigned eax, ebx, ecx = 0, edx;
+    /* Half floats: asked here, since clang 14's __builtin_cpu_supports() does not know "f16c". The
+     * registers they need are AVX2's, which is asked below together with the system's support. */
+    bool halves = __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
+
     __builtin_cpu_init();
+    if (!halves || !__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) {
+        return PM_CPU_PLAIN;
+    }
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
         __builtin_cpu_supports("avx512vnni")) {
         return PM_CPU_AVX512;
     }
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c")) {
-        return PM_CPU_AVX2;
-    }
-#endif
+    return PM_CPU_AVX2;
+#else
     return PM_CPU_PLAIN;
+#endif
 }
 
 enum pm_cpu pm_cpu_level(void)

@@ -120,10 +120,10 @@ INLINE void difference_row(const float *a, const float *b, int n, struct pm_loss
 INLINE void difference_row3(const float *a, const float *b, int n, struct pm_lossmap *out)
 {
     for (int i = 0; i < n; i++) {
-        /* NOLINTBEGIN(*-uninitialized.Assign,*-of-multiplication-result): 3 * i < BUFFER */
+        /* NOLINTBEGIN(*.uninitialized.Assign,*-of-multiplication-result): 3 * i < BUFFER */
         float a0 = a[3 * i], a1 = a[3 * i + 1], a2 = a[3 * i + 2];
         float b0 = b[3 * i], b1 = b[3 * i + 1], b2 = b[3 * i + 2];
-        /* NOLINTEND(*-uninitialized.Assign,*-of-multiplication-result) */
+        /* NOLINTEND(*.uninitialized.Assign,*-of-multiplication-result) */
         float all = fabsf(a0) + fabsf(b0) + fabsf(a1) + fabsf(b1) + fabsf(a2) + fabsf(b2);
         float slack = all * SLACK + SLACK_MIN;
         float map = fabsf(a0 - b0) + fabsf(a1 - b1) + fabsf(a2 - b2);
