@@ -161,9 +161,7 @@ san:
 	$(MAKE) check BUILD=$(BUILD)/tsan SAN=thread OPT='-O1 -g'
 
 # One process a file: from its second file on clang-tidy 14 takes every va_list for uninitialized.
-# Left out, and so left to cppcheck and gcc: what uses gcc's target options and names of CPU features
-# that clang 14 does not know, which are errors to it.
-TIDY_SRC := $(filter-out worker/kernels/%_avx512.c worker/kernels/cpu.c,$(SRC)) cli/main.c daemon/main.c
+TIDY_SRC := $(SRC) cli/main.c daemon/main.c
 
 lint:
 	@cppcheck --version >/dev/null 2>&1 && clang-tidy --version >/dev/null 2>&1 || \

@@ -157,7 +157,8 @@ static void a_walk_takes_for_gone_what_it_did_not_meet(void **state)
     pm_kit_see(kit, "s/gt/g.tif", 1);
     pm_kit_see(kit, "s/t.tif", 1);
     pm_kit_see(kit, "s/rewritten.tif", 1);
-    int64_t walk_us = kit->now_us += 1000000;
+    kit->now_us += 1000000;
+    int64_t walk_us = kit->now_us;
     pm_kit_see(kit, "s/gt/g.tif", 1);
     struct pm_sighting unsettled = {.kind = PM_SETTLING, .path = "s/rewritten.tif"};
     struct pm_sighting new_file = {.kind = PM_SETTLING, .path = "s/new.tif"};

@@ -11,7 +11,7 @@ peak_mb() {
 # A pair of these is 2 x 15 MB decoded: four workers would want 75 MB and more for it. A sanitizer
 # has its own idea of memory: there the point is only that waiting does not hang.
 size=2000x1250 tight=64M
-[ "$slow" = 1 ] || size=1000x625 tight=16M
+[ "$slow" = 1 ] || size=1000x625 tight=28M
 mkpairs "$T/made" 4 2 "$size" 111
 mkdir "$IN"
 cp -R "$T"/made/*/ "$IN/"

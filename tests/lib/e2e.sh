@@ -167,7 +167,16 @@ totals="select sum(done)||'|'||sum(failed)||'|'||sum(quarantined)||'|'||sum(miss
 
 # wait_done N [FAILED]: N pairs done, FAILED (0) failed, nothing left to do.
 wait_done() {
-    wait_for "${WAIT_S:-90}" "$1 pairs done, ${2:-0} failed" sql_is "$1|${2:-0}|0|0|0" "$totals"
+    wait_for "${WAIT_S:-90}" "$1 pairs done, ${2:-0} failed" all_settled "$1" "${2:-0}"
+}
+
+# Pairs that failed stay so: more than were expected end the waiting.
+all_settled() {
+    state=$(sql "$totals" 2>/dev/null || true)
+    failed=${state#*|}
+    [ "${failed%%|*}" -le "$2" ] 2>/dev/null || [ -z "${failed%%|*}" ] ||
+        fail "more than $2 pairs failed: $state (done|failed|quarantined|missing|to do)"
+    [ "$state" = "$1|$2|0|0|0" ]
 }
 
 # check_outputs ARGS...: the outputs against their sources and the database, with numpy.

@@ -1,5 +1,7 @@
 #include "worker/kernels/cpu.h"
 
+#include <stdbool.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #if defined(__x86_64__) && defined(__GNUC__)
