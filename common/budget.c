@@ -62,7 +62,9 @@ enum pm_code pm_budget_acquire(struct pm_budget *budget, size_t bytes, struct pm
     bool admitted;
 
     if (bytes > budget->total_bytes) {
-        return pm_err_set(err, PM_ETOOBIG, "needs %zu MiB, memory_max is %zu MiB: raise memory_max",
+        return pm_err_set(err, PM_ETOOBIG,
+            "needs %zu MiB of memory, of memory_max only %zu MiB are there for pairs: raise "
+            "memory_max",
             mib_up(bytes), budget->total_bytes >> 20);
     }
     pthread_mutex_lock(&budget->mutex);

@@ -34,9 +34,8 @@ static struct pm_source_gauge *source_gauge(struct pm_ledger *ledger, const char
 
 static bool same(const struct pm_gauges *a, const struct pm_gauges *b)
 {
-    return a->settling == b->settling && a->ignored == b->ignored &&
-           a->overflows == b->overflows && a->loop_lag_max_us == b->loop_lag_max_us &&
-           a->watching == b->watching;
+    return a->settling == b->settling && a->ignored == b->ignored && a->overflows == b->overflows &&
+           a->loop_lag_max_us == b->loop_lag_max_us && a->watching == b->watching;
 }
 
 void pm_ledger_gauges(

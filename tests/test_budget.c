@@ -41,7 +41,8 @@ static void says_what_to_raise(void **state)
     struct pm_err err;
     assert_int_equal(pm_budget_new(&budget, (size_t)512 << 20, NULL), PM_OK);
     assert_int_equal(pm_budget_acquire(budget, ((size_t)700 << 20) + 1, &err), PM_ETOOBIG);
-    assert_string_equal(err.text, "needs 701 MiB, memory_max is 512 MiB: raise memory_max");
+    assert_string_equal(err.text, "needs 701 MiB of memory, of memory_max only 512 MiB are there "
+                                  "for pairs: raise memory_max");
     assert_int_equal(pm_budget_used(budget), 0);
     pm_budget_free(budget);
 }

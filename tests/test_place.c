@@ -140,6 +140,28 @@ static void scenes_that_lead_elsewhere_are_refused(void **state)
     assert_int_equal(place(f, "a/.partial", "x", "e", false, &err), PM_OK); /* only ours is ours */
 }
 
+static void withdrawing_takes_only_results(void **state)
+{
+    struct fixture *f = *state;
+    struct pm_err err;
+    char *strange = kit_path(f->out, "a/strange"), *scene = kit_path(f->out, "a");
+    char *root = kit_path(f->out, PM_PARTIAL_FOLDER);
+    assert_int_equal(
+        pm_place_withdraw(f->out, "a", "x", "1.gone", &err), PM_OK); /* no output yet */
+    assert_int_equal(place(f, "a", "x", "e", false, &err), PM_OK);
+    kit_mkdir(strange);
+    assert_int_equal(pm_place_withdraw(f->out, "a", "strange", "1.gone", &err), PM_OK);
+    assert_int_equal(pm_place_withdraw(f->out, "nowhere/b", "x", "1.gone", &err), PM_OK);
+    assert_int_equal(kit_entries(scene), 2);
+    assert_int_equal(pm_place_withdraw(f->out, "a", "x", "1.gone", &err), PM_OK);
+    assert_int_equal(kit_entries(scene), 1); /* the strange one is not ours */
+    assert_int_equal(kit_entries(root), 0);
+    assert_int_equal(pm_place_withdraw(f->out, "..", "x", "1.gone", &err), PM_ENAME);
+    free(strange);
+    free(scene);
+    free(root);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -148,6 +170,7 @@ int main(void)
             an_empty_folder_is_replaced_anything_else_is_not, set_up, tear_down),
         cmocka_unit_test_setup_teardown(links_on_the_way_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(scenes_that_lead_elsewhere_are_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(withdrawing_takes_only_results, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

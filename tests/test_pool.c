@@ -32,8 +32,8 @@ static struct {
     bool stopped; /* no more claims */
     int fail_turns;
     size_t largest_claim;
-    int claims;     /* that gave jobs */
-    int read_ahead; /* targets */
+    int claims;         /* that gave jobs */
+    int read_ahead;     /* targets */
     int told[JOBS_MAX]; /* results a job */
     enum pm_code code[JOBS_MAX];
     int beats, starts, unstarted; /* unstarted: run without a pm_ledger_start before */
@@ -77,8 +77,8 @@ enum pm_code pm_ledger_turn(struct pm_ledger *ledger, int worker, struct pm_resu
             pthread_cond_wait(&fake.changed, &fake.lock);
         }
         while (!fake.stopped && *count < max && fake.queued > 0) {
-            jobs[(*count)++] = (struct pm_job){
-                .id = fake.queued--, .attempt = 1, .target_path = strdup("target")};
+            jobs[(*count)++] =
+                (struct pm_job){.id = fake.queued--, .attempt = 1, .target_path = strdup("target")};
         }
     }
     if (*count > fake.largest_claim) {

@@ -77,8 +77,7 @@ static enum pm_code admit(
 {
     enum pm_code rc = pm_budget_acquire(self->env->budget, bytes, err);
     if (rc == PM_ETOOBIG) {
-        return pm_err_wrap(err, "%s with %s needs %zu MB; raise memory_max", task->job->target_path,
-            task->job->gt_path, bytes / 1000000);
+        return pm_err_wrap(err, "%s with %s", task->job->target_path, task->job->gt_path);
     }
     task->admitted = rc == PM_OK ? bytes : 0;
     return rc;

@@ -42,25 +42,34 @@ static enum pm_code next_component(
     return PM_OK;
 }
 
-/* The folder the pair goes into, made where it is missing, link by link refused. */
+/* As pm_dirs_enter, but a folder that is missing stays so: PM_ENOENT. */
+static enum pm_code enter_existing(
+    int at, const char *name, const char *label, int *fd, struct pm_err *err)
+{
+    *fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return *fd >= 0 ? PM_OK : pm_err_errno(err, errno, "%s: cannot open the folder", label);
+}
+
+/* The folder the pair goes into, made where it is missing if so asked, link by link refused. */
 static enum pm_code open_scene(
-    const struct pm_partial *partial, const char *scene, int *fd, struct pm_err *err)
+    int output_fd, const char *output, const char *scene, bool make, int *fd, struct pm_err *err)
 {
     const char *rest = strcmp(scene, ".") == 0 ? "" : scene;
-    int at = dup(partial->output_fd);
+    int at = dup(output_fd);
     enum pm_code rc = PM_OK;
 
     if (at < 0) {
-        return pm_err_errno(err, errno, "%s: cannot open", partial->output);
+        return pm_err_errno(err, errno, "%s: cannot open", output);
     }
     while (*rest != '\0' && rc == PM_OK) {
         char name[NAME_MAX + 1], label[LABEL_BYTES];
         int next;
         rc = next_component(&rest, scene, name, err);
         if (rc == PM_OK) {
-            snprintf(label, sizeof label, "%s/%.*s", partial->output,
+            snprintf(label, sizeof label, "%s/%.*s", output,
                 (int)(rest - scene - (rest > scene && rest[-1] == '/')), scene);
-            rc = pm_dirs_enter(at, name, label, &next, err);
+            rc = make ? pm_dirs_enter(at, name, label, &next, err)
+                      : enter_existing(at, name, label, &next, err);
         }
         if (rc == PM_OK) {
             close(at);
@@ -94,18 +103,24 @@ static bool is_empty(int fd)
     return empty;
 }
 
-/* Only what pairmill made may be replaced. */
-static enum pm_code check_replaceable(const struct move *move, struct pm_err *err)
+/* Whether name in at is a result of ours. */
+static bool holds_record(int at, const char *name, bool or_empty)
 {
     struct stat st;
-    int fd = openat(move->parent_fd, move->to, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     bool ours = false;
     if (fd >= 0) {
         ours = (fstatat(fd, "pair.json", &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode)) ||
-               is_empty(fd);
+               (or_empty && is_empty(fd));
         close(fd);
     }
-    if (!ours) {
+    return ours;
+}
+
+/* Only what pairmill made may be replaced. */
+static enum pm_code check_replaceable(const struct move *move, struct pm_err *err)
+{
+    if (!holds_record(move->parent_fd, move->to, true)) {
         return pm_err_set(err, PM_EEXIST,
             "%s is in the way: it is no result of pairmill's (no pair.json in it); move it",
             move->label);
@@ -183,7 +198,7 @@ enum pm_code pm_place(struct pm_partial *partial, const struct pm_place *place, 
     snprintf(aside, sizeof aside, "%s.old", partial->name);
     snprintf(move.label, sizeof move.label, "%s%s%s/%s", partial->output, top ? "" : "/",
         top ? "" : place->scene, place->name);
-    rc = open_scene(partial, place->scene, &move.parent_fd, err);
+    rc = open_scene(partial->output_fd, partial->output, place->scene, true, &move.parent_fd, err);
     if (rc != PM_OK) {
         return rc;
     }
@@ -197,5 +212,41 @@ enum pm_code pm_place(struct pm_partial *partial, const struct pm_place *place, 
         (void)pm_dirs_remove(partial->root_fd, aside, partial->output, NULL);
     }
     close(move.parent_fd);
+    return rc;
+}
+
+enum pm_code pm_place_withdraw(
+    const char *output, const char *scene, const char *name, const char *aside, struct pm_err *err)
+{
+    int output_fd = open(output, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int scene_fd = -1, root_fd = -1;
+    enum pm_code rc;
+
+    if (output_fd < 0) {
+        return errno == ENOENT ? PM_OK : pm_err_errno(err, errno, "%s: cannot open", output);
+    }
+    rc = open_scene(output_fd, output, scene, false, &scene_fd, err);
+    if (rc != PM_OK || !holds_record(scene_fd, name, false)) {
+        rc = rc == PM_ENOENT ? PM_OK : rc;
+        goto out;
+    }
+    rc = pm_dirs_enter(output_fd, PM_PARTIAL_FOLDER, output, &root_fd, err);
+    if (rc != PM_OK) {
+        goto out;
+    }
+    if (renameat(scene_fd, name, root_fd, aside) != 0) {
+        rc = pm_err_errno(err, errno, "%s/%s/%s: cannot take it away", output, scene, name);
+        goto out;
+    }
+    rc = pm_dirs_sync(scene_fd, output, err);
+    (void)pm_dirs_remove(root_fd, aside, output, NULL); /* what stays, a start sweeps */
+out:
+    if (root_fd >= 0) {
+        close(root_fd);
+    }
+    if (scene_fd >= 0) {
+        close(scene_fd);
+    }
+    close(output_fd);
     return rc;
 }

@@ -23,4 +23,11 @@ struct pm_place {
  * afterwards. */
 enum pm_code pm_place(struct pm_partial *partial, const struct pm_place *place, struct pm_err *err);
 
+/* Takes an earlier result of this name away: whole, at one stroke, durably. For a pair that was
+ * done and, done again, failed or is held back: what lies in the output is what the database calls
+ * done. PM_OK too when there is none, or something that is no result. aside: a name in .partial
+ * that nobody else uses, where it goes first. */
+enum pm_code pm_place_withdraw(
+    const char *output, const char *scene, const char *name, const char *aside, struct pm_err *err);
+
 #endif

@@ -6,7 +6,10 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/printable.h"
 #include "worker/align/align.h"
+#include "worker/outname.h"
+#include "worker/place.h"
 #include "worker/task.h"
 
 /* Claim runs before this table and commit after it; the order between is stated only here. The
@@ -99,17 +102,19 @@ static void log_end(const struct pm_job *job, const struct pm_result *result)
 {
     double ms = (double)(result->finished_us - result->started_us) / 1000.0;
     const struct pm_shift *shift = &result->shift;
+    char scene[512];
 
+    pm_printable(scene, sizeof scene, job->scene, strlen(job->scene));
     if (result->code == PM_OK) {
         pm_log(PM_LOG_INFO,
             "job=%" PRId64 " scene=%s dy=%d dx=%d method=%s backend=%s loss=%.5f gain=%.4f "
             "mask=%.4f crops=%zu ms=%.1f",
-            job->id, job->scene, shift->dy, shift->dx, pm_method_name(shift->method),
+            job->id, scene, shift->dy, shift->dx, pm_method_name(shift->method),
             shift->backend != NULL ? shift->backend : "-", shift->loss, shift->gain,
             result->mask_mean, result->crops_written, ms);
     } else {
         pm_log(PM_LOG_WARN, "job=%" PRId64 " scene=%s step=%s code=%s attempt=%d %s", job->id,
-            job->scene, pm_step_name(result->step), pm_code_name(result->code), job->attempt,
+            scene, pm_step_name(result->step), pm_code_name(result->code), job->attempt,
             result->message);
     }
 }
@@ -122,6 +127,23 @@ static void forget_outputs(struct pm_result *result)
     result->output_dir = NULL;
     result->crops = NULL;
     result->crop_count = result->crops_written = 0;
+}
+
+/* What an earlier run of the pair published is no result any more once it has failed for good. */
+static void withdraw_earlier(const struct pm_job *job, enum pm_code code)
+{
+    char name[PM_OUTNAME_MAX + 1], aside[48];
+    struct pm_err err;
+    enum pm_fate fate = pm_code_fate(code);
+
+    if ((fate != PM_FATE_FAIL && fate != PM_FATE_HOLD) ||
+        pm_outname(job->gt_path, job->target_path, name, NULL) != PM_OK) {
+        return;
+    }
+    snprintf(aside, sizeof aside, "%" PRId64 ".withdrawn", job->id);
+    if (pm_place_withdraw(job->output, job->scene, name, aside, &err) != PM_OK) {
+        pm_log(PM_LOG_WARN, "job=%" PRId64 " event=withdraw %s", job->id, err.text);
+    }
 }
 
 void pm_worker_run(struct pm_worker *worker, const struct pm_conf *conf, const struct pm_job *job,
@@ -143,6 +165,7 @@ void pm_worker_run(struct pm_worker *worker, const struct pm_conf *conf, const s
         snprintf(result->message, sizeof result->message, "%s",
             err.text[0] != '\0' ? err.text : pm_code_text(result->code));
         forget_outputs(result);
+        withdraw_earlier(job, result->code);
     }
     result->finished_us = pm_wall_us(worker->env->clock);
     show_step(worker, -1);

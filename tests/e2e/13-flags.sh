@@ -44,3 +44,11 @@ run_rc 3 "$PAIRMILL" run --config "$CONF" --overwrite
 must_be "4|2|0|0|0" "$totals"
 must_be 4 "select count(*) from results"
 check_clean
+check_outputs --expect 4
+
+say "a target replaced by a bad file takes its earlier result away"
+good=$(sqlite3 -readonly "$DB" "select target_path from results order by job_id limit 1")
+echo "no image" >"$IN/$good"
+run_rc 3 "$PAIRMILL" run --config "$CONF"
+must_be "3|3|0|0|0" "$totals"
+check_outputs --expect 3
