@@ -84,6 +84,23 @@ static void a_new_revision_of_a_gt_is_another_image(void **state)
     pm_job_clear(&job);
 }
 
+/* The decoded-gt cache goes by gt_image: two gts with one number would share their pixels. */
+static void no_two_gts_share_an_image_number(void **state)
+{
+    struct pm_kit *kit = *state;
+    struct pm_job first = {0}, second = {0};
+    pm_kit_see(kit, "a/gt/g.tif", 1);
+    pm_kit_see(kit, "a/t.tif", 1);
+    pm_kit_see(kit, "b/gt/g.tif", 1);
+    pm_kit_see(kit, "b/t.tif", 1);
+    assert_int_equal(pm_kit_claim(kit, 0, &first, 1), 1);
+    assert_int_equal(pm_kit_claim(kit, 1, &second, 1), 1);
+    assert_int_not_equal(first.gt_image, second.gt_image);
+    assert_int_not_equal(first.gt_image, first.target_image);
+    pm_job_clear(&first);
+    pm_job_clear(&second);
+}
+
 static void sources_take_turns_and_priority_goes_first(void **state)
 {
     struct pm_kit *kit = *state;
@@ -144,6 +161,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         with_kit(jobs_of_one_gt_come_together_oldest_first),
         with_kit(a_new_revision_of_a_gt_is_another_image),
+        with_kit(no_two_gts_share_an_image_number),
         with_kit(sources_take_turns_and_priority_goes_first),
         with_kit(a_paused_or_retired_source_gives_nothing),
         with_kit(delayed_jobs_wake_in_time_and_after_a_clock_set_back),
