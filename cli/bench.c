@@ -1,6 +1,7 @@
 /* pairmill bench align: the methods against each other and against the machine's limit. */
 #include "cli/bench.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -195,9 +196,11 @@ static enum pm_code scale_methods(
 static enum pm_code scale_group(struct pm_bench *bench, int size, size_t count, struct pm_err *err)
 {
     const struct pm_bench_opts *opts = bench->opts;
+    assert(count > 0); /* workers are, and files come in couples */
     struct pm_bench_pair *pairs = calloc(count, sizeof *pairs);
     enum pm_code rc =
         pairs != NULL ? PM_OK : pm_err_set(err, PM_ENOMEM, "no memory for %zu pairs", count);
+    assert(rc != PM_OK || pairs != NULL);
     for (size_t i = 0; i < count && rc == PM_OK; i++) {
         rc = opts->file_count > 0
                  ? pm_bench_load(

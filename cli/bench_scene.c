@@ -141,9 +141,9 @@ static void image_row(
         float jump = rows->edge[x] > 0.5f ? (float)JUMP : 0;
         float light = (float)DARKEST + (float)CONTRAST * rows->light[x] + jump;
         float tint = 0.3f * (rows->tint[x] - 0.5f);
-        out[3 * x] = sample(light * (1 + tint), view, y, 3 * x);
-        out[3 * x + 1] = sample(light, view, y, 3 * x + 1);
-        out[3 * x + 2] = sample(light * (1 - tint), view, y, 3 * x + 2);
+        *out++ = sample(light * (1 + tint), view, y, 3 * x);
+        *out++ = sample(light, view, y, 3 * x + 1);
+        *out++ = sample(light * (1 - tint), view, y, 3 * x + 2);
     }
 }
 

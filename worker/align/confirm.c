@@ -6,14 +6,17 @@
 
 #include "worker/align/bands.h"
 
-#define HILLS 64           /* candidates followed at most */
+#define CANDIDATES 63      /* followed at most */
+#define HILLS 96           /* these and the places that are always looked at */
 #define SAFE 5.0           /* standard errors of sampling that settle a comparison */
 #define ROUNDING_SHARE 0.1 /* of the largest rounding: what it adds up to in a mean at most */
 #define EXACT_MOST 24      /* shifts compared by pm_align_loss() at most */
-#define ZERO_BANDS 6       /* enough to see that (0,0) is far from the answer */
-#define GROW_Z 4.0         /* shifts this near to the best (in noise) get their neighbours summed */
-#define GROW_SAMPLES 6e9   /* and this many sample differences are spent on it: ~0.3 s, */
-#define GROW_MOST 60       /* or this many neighbourhoods */
+#define LOOK_BANDS 6       /* enough to see that a place is far from the answer */
+#define PERIOD_PX 2      /* of a colour filter mosaic: its L1 has a hollow of its own every 2 px */
+#define ROUNDS 4         /* of looking one period further */
+#define GROW_Z 4.0       /* shifts this near to the best (in noise) get their neighbours summed */
+#define GROW_SAMPLES 6e9 /* and this many sample differences are spent on it: ~0.3 s, */
+#define GROW_MOST 60     /* or this many neighbourhoods */
 
 /* A candidate on its way down. */
 struct hill {
@@ -201,29 +204,53 @@ static bool neighbours_settled(const struct pm_confirm *confirm, const struct hi
     return true;
 }
 
-/* (0,0), where the old search begins: looked at alone, with even fewer bands when there are plenty,
- * and followed only when it is not safely higher than what was found. */
-static enum pm_code look_at_zero(struct pm_confirm *confirm, struct pm_err *err)
+/* A place that is no candidate: looked at alone, with even fewer bands when there are plenty, and
+ * followed only when it is not safely higher than what was found. */
+static enum pm_code look_at(struct pm_confirm *confirm, int dy, int dx, struct pm_err *err)
 {
     struct hill *best = best_hill(confirm);
     struct pm_bands_difference d;
     int step = confirm->step;
     enum pm_code rc;
 
-    while (pm_bands_count(confirm->bands) / (4 * step) >= ZERO_BANDS) {
+    if (abs(dy) > confirm->range.dy || abs(dx) > confirm->range.dx) {
+        return PM_OK;
+    }
+    while (pm_bands_count(confirm->bands) / (4 * step) >= LOOK_BANDS) {
         step *= 4;
     }
-    rc = pm_bands_sum3(confirm->bands, 0, 0, step, false, err);
+    rc = pm_bands_sum3(confirm->bands, dy, dx, step, false, err);
     if (rc != PM_OK) {
         return rc;
     }
-    d = pm_bands_compare(confirm->bands, (struct pm_bands_at){0, 0}, at(best), step, best->dy);
+    d = pm_bands_compare(confirm->bands, (struct pm_bands_at){dy, dx}, at(best), step, best->dy);
     d.sampling *= 2; /* few bands: their spread is itself a guess */
     if (!settled(confirm, d)) {
         int before = confirm->hill_count;
-        add_hill(confirm, 0, 0);
+        add_hill(confirm, dy, dx);
         if (confirm->hill_count > before) {
             rc = descend(confirm, &confirm->hills[before], err);
+        }
+    }
+    return rc;
+}
+
+/* (0,0), where the old search begins, and one period of a mosaic around the best, as long as that
+ * finds a better one: between two hollows of a mosaic lies a ridge that descent does not cross. */
+static enum pm_code look_around(struct pm_confirm *confirm, struct pm_err *err)
+{
+    enum pm_code rc = look_at(confirm, 0, 0, err);
+
+    for (int round = 0; round < ROUNDS && rc == PM_OK; round++) {
+        struct pm_bands_at from = at(best_hill(confirm));
+        for (int i = 0; i < 9 && rc == PM_OK; i++) {
+            int dy = from.dy + PERIOD_PX * (i / 3 - 1), dx = from.dx + PERIOD_PX * (i % 3 - 1);
+            if (i != 4) {
+                rc = look_at(confirm, dy, dx, err);
+            }
+        }
+        if (best_hill(confirm)->dy == from.dy && best_hill(confirm)->dx == from.dx) {
+            break;
         }
     }
     return rc;
@@ -234,7 +261,7 @@ static enum pm_code look_at_zero(struct pm_confirm *confirm, struct pm_err *err)
 static enum pm_code approach(struct pm_confirm *confirm, struct pm_err *err)
 {
     confirm->step = 4 * pm_bands_first_step(confirm->bands);
-    if (pm_bands_count(confirm->bands) / confirm->step < ZERO_BANDS) {
+    if (pm_bands_count(confirm->bands) / confirm->step < LOOK_BANDS) {
         return PM_OK;
     }
     for (int i = 0; i < confirm->hill_count; i++) {
@@ -266,7 +293,7 @@ static enum pm_code follow(struct pm_confirm *confirm, struct pm_err *err)
             }
         }
         if (first) {
-            enum pm_code rc = look_at_zero(confirm, err);
+            enum pm_code rc = look_around(confirm, err);
             if (rc != PM_OK) {
                 return rc;
             }
@@ -473,7 +500,7 @@ enum pm_code pm_confirm_run(struct pm_confirm *confirm, const struct pm_align_qu
         return PM_OK;
     }
     rc = pm_bands_begin(confirm->bands, query, err);
-    for (int i = 0; i < count && i < HILLS - 1; i++) {
+    for (int i = 0; i < count && i < CANDIDATES; i++) {
         add_hill(confirm, candidates[i].dy, candidates[i].dx);
     }
     if (rc == PM_OK) {
