@@ -182,8 +182,8 @@ install: all
 	    $(DESTDIR)$(PREFIX)/lib/tmpfiles.d $(DESTDIR)$(PREFIX)/share/doc/pairmill
 	install -m 755 $(BUILD)/pairmill $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(BUILD)/pairmilld $(DESTDIR)$(PREFIX)/libexec/pairmill/
-	sed 's|@PREFIX@|$(PREFIX)|g' systemd/pairmilld.service \
-	    > $(DESTDIR)$(PREFIX)/lib/systemd/system/pairmilld.service
+	sed 's|@PREFIX@|$(PREFIX)|g' systemd/pairmilld.service > $(BUILD)/pairmilld.service
+	install -m 644 $(BUILD)/pairmilld.service $(DESTDIR)$(PREFIX)/lib/systemd/system/
 	install -m 644 systemd/pairmill.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/pairmill.conf
 	install -m 644 systemd/pairmill.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/pairmill.conf
 	install -m 644 systemd/pairmill.conf README.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/pairmill/
