@@ -288,7 +288,7 @@ static int align_files(char **argv)
         struct pm_align_opts opts = {.method = pm_method_from_name(name),
             .max_shift = (int)strtol(argv[5], NULL, 10),
             .auto_bruteforce_below = 256,
-            .auto_hierarchical_from = 1024,
+            .auto_hierarchical_from = 512,
             .quality = true};
         struct pm_shift shift;
         rc = pm_pair_try(&pair, &opts, &shift, &err);

@@ -184,6 +184,10 @@ enum pm_code pm_quality_measure(struct pm_quality *quality, const struct pm_alig
             rc = pm_tiles_measure(
                 quality->tiles, quality->level, shift->dy, shift->dx, factor, &fit, err);
         }
+        if (rc == PM_OK && isnan(fit.gain_ratio)) { /* too small for a tile */
+            fit.gain_ratio = pm_levelsearch_ratio(quality->level,
+                (int)lrint((double)shift->dy / factor), (int)lrint((double)shift->dx / factor));
+        }
         if (rc == PM_OK) {
             rc = gain_stable(quality, query, shift, fit.gain_ratio, &stable, err);
         }
@@ -194,11 +198,11 @@ enum pm_code pm_quality_measure(struct pm_quality *quality, const struct pm_alig
     if (!stable || (shift->flags & PM_FLAG_NOT_TRANSLATION) != 0) {
         shift->confidence *= DOUBTED; /* the L1 minimum, but not where the scene lies */
     }
-    if (near < 0.5 || far < 0.5) {
-        shift->flags |= PM_FLAG_AMBIGUOUS;
-    }
     if (fit.significance > SURE && fit.agreement < UNRELATED) {
         shift->flags |= PM_FLAG_NO_OVERLAP_MATCH;
+    }
+    if (near < 0.5 || far < 0.5 || (shift->confidence < 0.5 && shift->flags == 0)) {
+        shift->flags |= PM_FLAG_AMBIGUOUS; /* what should not be relied on never comes unflagged */
     }
     return rc;
 }

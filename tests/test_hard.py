@@ -1,0 +1,92 @@
+#!/usr/bin/python3
+"""A short, seeded part of tests/bench/hard_suite.py: every case and noise on two photographs.
+
+Full-range brute force is the referee. Asserted for each pair: no method's loss is below that of brute
+force; where brute force returns the made shift, so do hierarchical, fft and auto; where it does not,
+a method whose loss is above brute force's by more than 1e-9 doubts its answer (confidence < 0.5); no
+answer is wrong with a confidence of 0.5 or more outside the KNOWN_HARD cases; and over all pairs,
+brute force is right and every method sure often enough for this to mean something.
+
+With PAIRMILL_SHORT=1, or a BUILD folder of a sanitizer, a few small pairs.
+Drives $BUILD/tests/test_align in its `pair` mode. Exit: 0 pass, 1 fail, 77 no photographs.
+"""
+
+import concurrent.futures
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+import hard_cases  # noqa: E402
+import hard_judge  # noqa: E402
+from test_alignment import SHORT  # noqa: E402
+
+SEED = 20
+MAX_SHIFT = 24 if SHORT else 48
+SIZE = (240, 200) if SHORT else (416, 320)
+SHORT_CASES = ("plain", "tiled", "moving", "subpixel", "small")
+
+# Here L1 is smallest where the sensor's pattern meets itself, which DESIGN.md 2.2 defines as the
+# answer, even 1 or 2 px beside the scene's: these are left out of the shares below, and confidence in
+# such an answer is reported by the suite but is no fault here.
+KNOWN_HARD = {"pattern_axis", "pattern_strong"}
+# Of all other pairs, at least: so many does brute force get right, and of so many is a method sure.
+# Measured 84% and 67%; a judge that sees nothing, or an engine sure of nothing, falls below.
+RIGHT_SHARE, SURE_SHARE = 0.7, 0.5
+
+
+def tasks():
+    """Only photographs that `make deps` installs, so that the pairs are the same everywhere."""
+    paths = [p for p in hard_cases.photos() if os.sep + "mate" + os.sep not in p]
+    turn, chosen = 0, []
+    for case in SHORT_CASES if SHORT else hard_cases.CASES:
+        fitting = hard_cases.photos_of(case, paths)
+        for noise in hard_cases.NOISES:
+            for _ in range(1 if SHORT else 2):
+                if fitting:
+                    chosen.append((case, noise, fitting[turn % len(fitting)]))
+                turn += 1
+    return sorted(chosen, key=lambda t: t[2])  # decoding a photograph is the slow part
+
+
+def do(task):
+    return hard_judge.judge(*task, SEED, MAX_SHIFT, SIZE)
+
+
+def is_fault(row, fault, method):
+    if fault == "wrong and not flagged":
+        return False  # a low confidence says it too; the suite counts these
+    if fault == "confident and wrong":
+        return row["case"] not in KNOWN_HARD
+    if fault == "loss above brute force":
+        return row["by"][method]["sure"]  # where brute force errs too, the answer must at least be doubted
+    return True
+
+
+def main():
+    chosen = tasks()
+    if not chosen:
+        print("no photographs in %s; run: make deps" % hard_cases.make_pairs.PHOTO_DIR)
+        return 77
+    with concurrent.futures.ProcessPoolExecutor(2) as pool:
+        rows = list(pool.map(do, chosen, chunksize=6))
+    bad = 0
+    for row in rows:
+        faults = [f for f in hard_judge.faults_of(row) if is_fault(row, *f)]
+        if faults:
+            bad += 1
+            print("%s\n    %s" % (
+                ", ".join("%s: %s" % (m, fault) for fault, m in faults), hard_judge.describe(row)))
+    done = [r for r in rows if "by" in r and r["case"] not in KNOWN_HARD]
+    right = sum(r["by"][hard_judge.REFEREE]["exact"] for r in done)
+    sure = min(sum(r["by"][m]["sure"] for r in done) for m in hard_judge.METHODS)
+    print("%d pairs: %d with faults; outside the known-hard ones brute force is right in %d of %d, "
+          "and every method sure in at least %d" % (len(rows), bad, right, len(done), sure))
+    if right < RIGHT_SHARE * len(done) or sure < SURE_SHARE * len(done):
+        print("too few pairs are decided: fewer than %d%% right or %d%% sure"
+              % (100 * RIGHT_SHARE, 100 * SURE_SHARE))
+        bad += 1
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
