@@ -59,12 +59,17 @@ static int percent(const struct pm_bar_state *state)
     return state->total > 0 ? (int)(finished * 100 / state->total) : 0;
 }
 
+void pm_bar_rate(double rate, char *text, size_t size)
+{
+    snprintf(text, size, rate < 100 ? "%.3g" : "%.0f", rate);
+}
+
 /* What is known beside the counts: why nothing moves, or how fast it does and how long it takes. */
 static void render_pace(const struct pm_bar_state *state, char *text, size_t size)
 {
     int64_t left = state->total - state->done - state->failed;
     double per_s = state->elapsed_s > 0 ? (double)state->fresh / state->elapsed_s : 0;
-    char time[32];
+    char time[32], rate[16];
 
     text[0] = '\0';
     if (state->paused) {
@@ -74,9 +79,11 @@ static void render_pace(const struct pm_bar_state *state, char *text, size_t siz
         snprintf(text, size, ", next retry in %s", time);
     } else if (state->fresh > 0 && per_s > 0 && left > 0) {
         pm_bar_duration((double)left / per_s, time, sizeof time);
-        snprintf(text, size, ", %.3g/min, %s left", per_s * 60, time);
+        pm_bar_rate(per_s * 60, rate, sizeof rate);
+        snprintf(text, size, ", %s/min, %s left", rate, time);
     } else if (state->fresh > 0 && per_s > 0) {
-        snprintf(text, size, ", %.3g/min", per_s * 60);
+        pm_bar_rate(per_s * 60, rate, sizeof rate);
+        snprintf(text, size, ", %s/min", rate);
     }
 }
 

@@ -47,6 +47,8 @@ void pm_bar_finish(struct pm_bar *bar, struct pm_bar_state *state);
 /* The line itself, at most width columns: a bar with percent, counts, rate and time left. */
 void pm_bar_render(
     const struct pm_bar_state *state, int width, bool color, char *text, size_t size);
+/* A rate as people read it: three digits, whole from 100 on, never an exponent below a billion. */
+void pm_bar_rate(double rate, char *text, size_t size);
 /* "1h 02m", "3m 20s", "12s". */
 void pm_bar_duration(double seconds, char *text, size_t size);
 

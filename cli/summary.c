@@ -146,7 +146,8 @@ static void print_rest(const struct pm_summary *summary, const struct sums *sums
     }
     fprintf(to, "time      %s", time);
     if (fresh > 0 && summary->elapsed_s > 0) {
-        fprintf(to, ", %.3g pairs a minute", (double)fresh * 60 / summary->elapsed_s);
+        pm_bar_rate((double)fresh * 60 / summary->elapsed_s, time, sizeof time);
+        fprintf(to, ", %s pairs a minute", time);
     }
     fputc('\n', to);
 }

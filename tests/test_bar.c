@@ -205,9 +205,25 @@ static void a_file_is_no_terminal(void **state)
     fclose(file);
 }
 
+static void a_rate_reads_well_at_any_size(void **state)
+{
+    static const struct {
+        double rate;
+        const char *text;
+    } rows[] = {
+        {0.5, "0.5"}, {4, "4"}, {99.96, "100"}, {135.33, "135"}, {1010, "1010"}, {65536, "65536"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char text[32];
+        pm_bar_rate(rows[i].rate, text, sizeof text);
+        assert_string_equal(text, rows[i].text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_rate_reads_well_at_any_size),
         cmocka_unit_test(durations_have_two_parts_at_most),
         cmocka_unit_test(a_line_tells_share_counts_rate_and_time_left),
         cmocka_unit_test(no_line_is_wider_than_the_screen),
