@@ -12,57 +12,9 @@
 
 #include "common/formats/reader.h"
 #include "common/log.h"
-#include "tests/lib/workerkit.h"
+#include "tests/lib/stepkit.h"
 #include "worker/crop.h"
 #include "worker/task.h"
-
-#define MB ((size_t)1 << 20)
-
-struct fixture {
-    struct kit kit;
-    char *dir;
-    struct pm_job job;
-    struct pm_result result;
-    struct pm_task task;
-    struct pm_err err;
-};
-
-/* A pair of 64x48 u16 RGB files, moved by (3, -2), and a task for it. */
-static int set_up(void **state)
-{
-    struct fixture *f = calloc(1, sizeof *f);
-    pm_log_init(PM_LOG_ERR, 0);
-    kit_init(&f->kit, 64 * MB, 64 * MB);
-    f->dir = kit_tmpdir();
-    kit_write_pair(f->dir, "a.tif", "b.tif", PM_U16, 3, 3, -2);
-    f->job = kit_job(f->dir, "a.tif", "b.tif");
-    f->task = (struct pm_task){.conf = f->kit.conf, .job = &f->job, .result = &f->result};
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-    pm_task_clear(f->kit.worker, &f->task);
-    assert_int_equal(pm_budget_used(f->kit.budget), 0);
-    pm_result_clear(&f->result);
-    pm_job_clear(&f->job);
-    kit_fini(&f->kit);
-    kit_remove(f->dir);
-    free(f->dir);
-    free(f);
-    return 0;
-}
-
-/* All steps up to and with the mask. */
-static void run_to_mask(struct fixture *f)
-{
-    assert_int_equal(pm_decode_run(f->kit.worker, &f->task, &f->err), PM_OK);
-    assert_int_equal(pm_gain_run(f->kit.worker, &f->task, &f->err), PM_OK);
-    assert_int_equal(pm_align_run(f->kit.worker, &f->task, &f->err), PM_OK);
-    assert_int_equal(pm_mask_run(f->kit.worker, &f->task, &f->err), PM_OK);
-}
 
 static void windows_cover_every_axis(void **state)
 {
@@ -121,7 +73,7 @@ static void absurd_numbers_are_refused(void **state)
     assert_non_null(strstr(err.text, "crop_stride"));
 }
 
-static void check_crop(struct fixture *f, const struct pm_crop *crop, const char *kind,
+static void check_crop(struct stepkit *f, const struct pm_crop *crop, const char *kind,
     const struct pm_image *source, int x0, int y0)
 {
     struct pm_limits limits = {.max_pixels = 100000};
@@ -145,8 +97,8 @@ static void check_crop(struct fixture *f, const struct pm_crop *crop, const char
 static void crops_are_the_sources_samples(void **state)
 {
     static const char *const compressions[] = {"none", "zstd", "deflate"};
-    struct fixture *f = *state;
-    run_to_mask(f);
+    struct stepkit *f = *state;
+    stepkit_run_to_mask(f);
     for (int i = 0; i < 3; i++) {
         kit_set(&f->kit, "crop_compression", compressions[i]);
         assert_int_equal(pm_crop_run(f->kit.worker, &f->task, &f->err), PM_OK);
@@ -168,10 +120,10 @@ static void crops_are_the_sources_samples(void **state)
 
 static void it_stops_when_told_to(void **state)
 {
-    struct fixture *f = *state;
+    struct stepkit *f = *state;
     atomic_bool abandon = false;
     f->kit.env.abandon = &abandon;
-    run_to_mask(f);
+    stepkit_run_to_mask(f);
     abandon = true;
     assert_int_equal(pm_crop_run(f->kit.worker, &f->task, &f->err), PM_ECANCELED);
     f->kit.env.abandon = NULL;
@@ -180,11 +132,15 @@ static void it_stops_when_told_to(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(windows_cover_every_axis, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(shares_decide_what_is_written, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(absurd_numbers_are_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(crops_are_the_sources_samples, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(it_stops_when_told_to, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            windows_cover_every_axis, stepkit_set_up, stepkit_tear_down),
+        cmocka_unit_test_setup_teardown(
+            shares_decide_what_is_written, stepkit_set_up, stepkit_tear_down),
+        cmocka_unit_test_setup_teardown(
+            absurd_numbers_are_refused, stepkit_set_up, stepkit_tear_down),
+        cmocka_unit_test_setup_teardown(
+            crops_are_the_sources_samples, stepkit_set_up, stepkit_tear_down),
+        cmocka_unit_test_setup_teardown(it_stops_when_told_to, stepkit_set_up, stepkit_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

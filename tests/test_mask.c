@@ -11,57 +11,9 @@
 #include <string.h>
 
 #include "common/log.h"
-#include "tests/lib/workerkit.h"
+#include "tests/lib/stepkit.h"
 #include "worker/align/align.h"
 #include "worker/task.h"
-
-#define MB ((size_t)1 << 20)
-
-struct fixture {
-    struct kit kit;
-    char *dir;
-    struct pm_job job;
-    struct pm_result result;
-    struct pm_task task;
-    struct pm_err err;
-};
-
-/* A pair of 64x48 u16 RGB files, moved by (3, -2), and a task for it. */
-static int set_up(void **state)
-{
-    struct fixture *f = calloc(1, sizeof *f);
-    pm_log_init(PM_LOG_ERR, 0);
-    kit_init(&f->kit, 64 * MB, 64 * MB);
-    f->dir = kit_tmpdir();
-    kit_write_pair(f->dir, "a.tif", "b.tif", PM_U16, 3, 3, -2);
-    f->job = kit_job(f->dir, "a.tif", "b.tif");
-    f->task = (struct pm_task){.conf = f->kit.conf, .job = &f->job, .result = &f->result};
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-    pm_task_clear(f->kit.worker, &f->task);
-    assert_int_equal(pm_budget_used(f->kit.budget), 0);
-    pm_result_clear(&f->result);
-    pm_job_clear(&f->job);
-    kit_fini(&f->kit);
-    kit_remove(f->dir);
-    free(f->dir);
-    free(f);
-    return 0;
-}
-
-/* All steps up to and with the mask. */
-static void run_to_mask(struct fixture *f)
-{
-    assert_int_equal(pm_decode_run(f->kit.worker, &f->task, &f->err), PM_OK);
-    assert_int_equal(pm_gain_run(f->kit.worker, &f->task, &f->err), PM_OK);
-    assert_int_equal(pm_align_run(f->kit.worker, &f->task, &f->err), PM_OK);
-    assert_int_equal(pm_mask_run(f->kit.worker, &f->task, &f->err), PM_OK);
-}
 
 #define W 62 /* the overlap at (3, -2) */
 #define H 45
@@ -102,7 +54,7 @@ static double overlap_mean(const struct pm_image *image, int x0, int y0)
     return sum / (W * H * 3);
 }
 
-static void plain_mask(const struct fixture *f, unsigned char *map)
+static void plain_mask(const struct stepkit *f, unsigned char *map)
 {
     const struct pm_image *gt = f->task.gt->image, *target = f->task.target->image;
     double loss[W * H], sorted[W * H];
@@ -132,7 +84,7 @@ static void plain_mask(const struct fixture *f, unsigned char *map)
 
 static void it_equals_the_plain_one(void **state)
 {
-    struct fixture *f = *state;
+    struct stepkit *f = *state;
     struct pm_image *gt = kit_image(64, 48, 3, PM_U16);
     unsigned char want[W * H];
     int64_t set = 0;
@@ -143,7 +95,7 @@ static void it_equals_the_plain_one(void **state)
     kit_write_tiff(f->job.gt_path, gt);
     pm_image_free(gt);
     f->job.gt = kit_stamp(f->job.gt_path);
-    run_to_mask(f);
+    stepkit_run_to_mask(f);
     plain_mask(f, want);
     for (int i = 0; i < W * H; i++) {
         int bit = (int)(pm_bitmap_row(&f->task.mask, i / W)[0] >> (i % W) & 1);
@@ -156,8 +108,8 @@ static void it_equals_the_plain_one(void **state)
 
 static void the_loss_comes_with_it(void **state)
 {
-    struct fixture *f = *state;
-    run_to_mask(f);
+    struct stepkit *f = *state;
+    stepkit_run_to_mask(f);
     assert_true(f->result.shift.loss == pm_align_loss(f->task.gt->image, f->task.target->image,
                                             f->result.shift.gain, 3, -2));
     assert_true(f->result.shift.loss_ms >= 0);
@@ -165,8 +117,8 @@ static void the_loss_comes_with_it(void **state)
 
 static void no_overlap_is_an_error(void **state)
 {
-    struct fixture *f = *state;
-    run_to_mask(f);
+    struct stepkit *f = *state;
+    stepkit_run_to_mask(f);
     pm_bitmap_fini(&f->task.mask);
     f->result.overlap = pm_overlap_full(64, 48, 48, 0);
     assert_int_equal(pm_mask_run(f->kit.worker, &f->task, &f->err), PM_EOVERLAP);
@@ -176,9 +128,9 @@ static void no_overlap_is_an_error(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(it_equals_the_plain_one, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_loss_comes_with_it, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(no_overlap_is_an_error, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(it_equals_the_plain_one, stepkit_set_up, stepkit_tear_down),
+        cmocka_unit_test_setup_teardown(the_loss_comes_with_it, stepkit_set_up, stepkit_tear_down),
+        cmocka_unit_test_setup_teardown(no_overlap_is_an_error, stepkit_set_up, stepkit_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,59 +10,11 @@
 #include <string.h>
 
 #include "common/log.h"
-#include "tests/lib/workerkit.h"
+#include "tests/lib/stepkit.h"
 #include "worker/pairjson.h"
 #include "worker/task.h"
 
-#define MB ((size_t)1 << 20)
-
-struct fixture {
-    struct kit kit;
-    char *dir;
-    struct pm_job job;
-    struct pm_result result;
-    struct pm_task task;
-    struct pm_err err;
-};
-
-/* A pair of 64x48 u16 RGB files, moved by (3, -2), and a task for it. */
-static int set_up(void **state)
-{
-    struct fixture *f = calloc(1, sizeof *f);
-    pm_log_init(PM_LOG_ERR, 0);
-    kit_init(&f->kit, 64 * MB, 64 * MB);
-    f->dir = kit_tmpdir();
-    kit_write_pair(f->dir, "a.tif", "b.tif", PM_U16, 3, 3, -2);
-    f->job = kit_job(f->dir, "a.tif", "b.tif");
-    f->task = (struct pm_task){.conf = f->kit.conf, .job = &f->job, .result = &f->result};
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-    pm_task_clear(f->kit.worker, &f->task);
-    assert_int_equal(pm_budget_used(f->kit.budget), 0);
-    pm_result_clear(&f->result);
-    pm_job_clear(&f->job);
-    kit_fini(&f->kit);
-    kit_remove(f->dir);
-    free(f->dir);
-    free(f);
-    return 0;
-}
-
-/* All steps up to and with the mask. */
-static void run_to_mask(struct fixture *f)
-{
-    assert_int_equal(pm_decode_run(f->kit.worker, &f->task, &f->err), PM_OK);
-    assert_int_equal(pm_gain_run(f->kit.worker, &f->task, &f->err), PM_OK);
-    assert_int_equal(pm_align_run(f->kit.worker, &f->task, &f->err), PM_OK);
-    assert_int_equal(pm_mask_run(f->kit.worker, &f->task, &f->err), PM_OK);
-}
-
-static char *record(struct fixture *f)
+static char *record(struct stepkit *f)
 {
     struct pm_json json;
     pm_json_init(&json, false);
@@ -85,8 +37,8 @@ static void everything_a_reader_needs(void **state)
         "\"max_shift\":8", "\"sample\": \"u16\"",
         "{\"x\": 46, \"y\": 29, \"w\": 16, \"h\": 16, \"valid\": ",
         "{\"name\": \"crops/0_0.gt.tif\", \"bytes\": "};
-    struct fixture *f = *state;
-    run_to_mask(f);
+    struct stepkit *f = *state;
+    stepkit_run_to_mask(f);
     assert_int_equal(pm_crop_run(f->kit.worker, &f->task, &f->err), PM_OK);
     char *text = record(f);
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
@@ -99,8 +51,8 @@ static void everything_a_reader_needs(void **state)
 
 static void speed_leaves_no_trace(void **state)
 {
-    struct fixture *f = *state;
-    run_to_mask(f);
+    struct stepkit *f = *state;
+    stepkit_run_to_mask(f);
     char *a = record(f);
     f->result.shift.elapsed_ms += 5;
     f->result.shift.loss_ms += 5;
@@ -113,8 +65,8 @@ static void speed_leaves_no_trace(void **state)
 
 static void odd_names_stay_valid_json(void **state)
 {
-    struct fixture *f = *state;
-    run_to_mask(f);
+    struct stepkit *f = *state;
+    stepkit_run_to_mask(f);
     free(f->job.gt_path);
     f->job.gt_path = strdup("x/gt/\xff\"\n.tif");
     char *text = record(f);
@@ -126,9 +78,11 @@ static void odd_names_stay_valid_json(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(everything_a_reader_needs, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(speed_leaves_no_trace, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(odd_names_stay_valid_json, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            everything_a_reader_needs, stepkit_set_up, stepkit_tear_down),
+        cmocka_unit_test_setup_teardown(speed_leaves_no_trace, stepkit_set_up, stepkit_tear_down),
+        cmocka_unit_test_setup_teardown(
+            odd_names_stay_valid_json, stepkit_set_up, stepkit_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,66 +15,18 @@
 #include "common/formats/reader.h"
 #include "common/hash.h"
 #include "common/log.h"
-#include "tests/lib/workerkit.h"
+#include "tests/lib/stepkit.h"
 #include "worker/task.h"
 
-#define MB ((size_t)1 << 20)
-
-struct fixture {
-    struct kit kit;
-    char *dir;
-    struct pm_job job;
-    struct pm_result result;
-    struct pm_task task;
-    struct pm_err err;
-};
-
-/* A pair of 64x48 u16 RGB files, moved by (3, -2), and a task for it. */
-static int set_up(void **state)
+static void run_to_crop(struct stepkit *f)
 {
-    struct fixture *f = calloc(1, sizeof *f);
-    pm_log_init(PM_LOG_ERR, 0);
-    kit_init(&f->kit, 64 * MB, 64 * MB);
-    f->dir = kit_tmpdir();
-    kit_write_pair(f->dir, "a.tif", "b.tif", PM_U16, 3, 3, -2);
-    f->job = kit_job(f->dir, "a.tif", "b.tif");
-    f->task = (struct pm_task){.conf = f->kit.conf, .job = &f->job, .result = &f->result};
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-    pm_task_clear(f->kit.worker, &f->task);
-    assert_int_equal(pm_budget_used(f->kit.budget), 0);
-    pm_result_clear(&f->result);
-    pm_job_clear(&f->job);
-    kit_fini(&f->kit);
-    kit_remove(f->dir);
-    free(f->dir);
-    free(f);
-    return 0;
-}
-
-/* All steps up to and with the mask. */
-static void run_to_mask(struct fixture *f)
-{
-    assert_int_equal(pm_decode_run(f->kit.worker, &f->task, &f->err), PM_OK);
-    assert_int_equal(pm_gain_run(f->kit.worker, &f->task, &f->err), PM_OK);
-    assert_int_equal(pm_align_run(f->kit.worker, &f->task, &f->err), PM_OK);
-    assert_int_equal(pm_mask_run(f->kit.worker, &f->task, &f->err), PM_OK);
-}
-
-static void run_to_crop(struct fixture *f)
-{
-    run_to_mask(f);
+    stepkit_run_to_mask(f);
     assert_int_equal(pm_crop_run(f->kit.worker, &f->task, &f->err), PM_OK);
 }
 
 static void all_at_once(void **state)
 {
-    struct fixture *f = *state;
+    struct stepkit *f = *state;
     struct pm_limits limits = {.max_pixels = 100000};
     struct pm_image *mask = NULL;
     char *out = kit_path(f->dir, "out"), *want = kit_path(out, "s/a.tif--b.tif");
@@ -99,7 +51,7 @@ static void all_at_once(void **state)
 
 static void listed_hashes_are_those_of_the_files(void **state)
 {
-    struct fixture *f = *state;
+    struct stepkit *f = *state;
     run_to_crop(f);
     assert_int_equal(pm_publish_run(f->kit.worker, &f->task, &f->err), PM_OK);
     for (size_t i = 0; i < f->task.partial.file_count; i++) {
@@ -115,10 +67,10 @@ static void listed_hashes_are_those_of_the_files(void **state)
 /* A file size limit stands for a disk that takes no more. */
 static void a_full_disk_leaves_nothing(void **state)
 {
-    struct fixture *f = *state;
+    struct stepkit *f = *state;
     struct rlimit before, tiny;
     char *partial = kit_path(f->dir, "out/.partial");
-    run_to_mask(f);
+    stepkit_run_to_mask(f);
     getrlimit(RLIMIT_FSIZE, &before);
     tiny = before;
     tiny.rlim_cur = 600;
@@ -135,7 +87,7 @@ static void a_full_disk_leaves_nothing(void **state)
 
 static void a_bad_scene_leaves_nothing(void **state)
 {
-    struct fixture *f = *state;
+    struct stepkit *f = *state;
     char *partial = kit_path(f->dir, "out/.partial");
     run_to_crop(f);
     free(f->job.scene);
@@ -149,10 +101,13 @@ static void a_bad_scene_leaves_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(all_at_once, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(listed_hashes_are_those_of_the_files, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_full_disk_leaves_nothing, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_bad_scene_leaves_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(all_at_once, stepkit_set_up, stepkit_tear_down),
+        cmocka_unit_test_setup_teardown(
+            listed_hashes_are_those_of_the_files, stepkit_set_up, stepkit_tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_full_disk_leaves_nothing, stepkit_set_up, stepkit_tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_bad_scene_leaves_nothing, stepkit_set_up, stepkit_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
