@@ -12,6 +12,8 @@
 #include "cli/bench_machine.h"
 #include "cli/bench_measure.h"
 #include "cli/bench_opts.h"
+#include "cli/bench_pair.h"
+#include "cli/bench_queue.h"
 #include "cli/bench_scale.h"
 #include "cli/bench_scene.h"
 #include "common/conf.h"
@@ -315,23 +317,58 @@ static enum pm_code bench_align(struct pm_cli *cli, const struct pm_args *args, 
     return rc;
 }
 
-int pm_cli_bench(struct pm_cli *cli, int argc, char **argv)
+static int bench_align_command(struct pm_cli *cli, int argc, char **argv)
 {
-    bool align = argc > 1 && strcmp(argv[1], "align") == 0;
     struct pm_args args;
     struct pm_err err;
-    enum pm_code rc = pm_args_parse(&args, pm_bench_args, true, PM_ARGS_MAX,
-        align ? argc - 1 : argc, align ? argv + 1 : argv, &err);
+    enum pm_code rc = pm_args_parse(&args, pm_bench_args, true, PM_ARGS_MAX, argc, argv, &err);
 
     if (rc == PM_OK && pm_args_has(&args, "help")) {
         pm_cli_help(cli, &help, pm_bench_args);
         return pm_cli_flush(cli);
     }
-    if (!align) {
-        rc = pm_err_set(&err, PM_EUSAGE, "bench what? pairmill bench align; --help shows more");
-    }
     if (rc == PM_OK) {
         rc = bench_align(cli, &args, &err);
     }
     return rc == PM_OK ? pm_cli_flush(cli) : pm_cli_fail(cli, &err);
+}
+
+static const struct bench_command {
+    const char *name;
+    int (*run)(struct pm_cli *cli, int argc, char **argv);
+    const char *about;
+} commands[] = {
+    {"align", bench_align_command, "the methods against each other and against reading from RAM"},
+    {"pair", pm_cli_bench_pair, "a whole pair against plain reading and writing of its bytes"},
+    {"queue", pm_cli_bench_queue, "a million jobs: enqueue, claim, end, every view"},
+};
+#define COMMANDS (sizeof commands / sizeof commands[0])
+
+static void list_commands(FILE *to)
+{
+    fputs(
+        "usage: pairmill bench WHAT [OPTION...]\n\nMeasures this machine; WHAT is one of\n\n", to);
+    for (size_t i = 0; i < COMMANDS; i++) {
+        fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].about);
+    }
+    fputs("\npairmill bench WHAT --help says more.\n", to);
+}
+
+int pm_cli_bench(struct pm_cli *cli, int argc, char **argv)
+{
+    const char *what = argc > 1 ? argv[1] : "";
+    struct pm_err err;
+
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (strcmp(what, commands[i].name) == 0) {
+            return commands[i].run(cli, argc - 1, argv + 1);
+        }
+    }
+    if (strcmp(what, "--help") == 0 || strcmp(what, "-h") == 0) {
+        list_commands(cli->out);
+        return pm_cli_flush(cli);
+    }
+    pm_err_set(
+        &err, PM_EUSAGE, "bench what? pairmill bench align, pair or queue; --help says more");
+    return pm_cli_fail(cli, &err);
 }

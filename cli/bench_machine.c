@@ -1,7 +1,10 @@
 #include "cli/bench_machine.h"
 
+#include <fcntl.h>
+#include <malloc.h>
 #include <math.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,4 +51,39 @@ double pm_machine_load(void)
 {
     double load;
     return getloadavg(&load, 1) == 1 ? load : (double)NAN;
+}
+
+/* Kilobytes of a line of /proc/self/status, in bytes; -1: there is none. */
+static int64_t status_bytes(const char *key)
+{
+    char line[256];
+    int64_t bytes = -1;
+    FILE *file = fopen("/proc/self/status", "r");
+    while (file != NULL && bytes < 0 && fgets(line, sizeof line, file) != NULL) {
+        long long kb;
+        if (strncmp(line, key, strlen(key)) == 0 && sscanf(line + strlen(key), "%lld", &kb) == 1) {
+            bytes = kb * 1024;
+        }
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    return bytes;
+}
+
+int64_t pm_machine_reset_peak(void)
+{
+    int fd = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
+    bool done;
+    malloc_trim(0);
+    done = fd >= 0 && write(fd, "5", 1) == 1; /* proc(5): 5 sets VmHWM to VmRSS */
+    if (fd >= 0) {
+        close(fd);
+    }
+    return done ? status_bytes("VmRSS:") : -1;
+}
+
+int64_t pm_machine_peak(void)
+{
+    return status_bytes("VmHWM:");
 }

@@ -5,6 +5,8 @@
 #ifndef PM_CLI_BENCH_MACHINE_H
 #define PM_CLI_BENCH_MACHINE_H
 
+#include <stdint.h>
+
 struct pm_machine {
     char cpu[128]; /* "unknown CPU" when the system does not say */
     int cores;     /* this process may run on */
@@ -14,5 +16,11 @@ struct pm_machine {
 void pm_machine_look(struct pm_machine *machine);
 /* Processes ready to run, mean of the last minute; NaN when unknown. */
 double pm_machine_load(void);
+
+/* Gives unused heap back and forgets this process's highest memory mark so far; returns the bytes
+ * it holds now, -1 where that cannot be told. */
+int64_t pm_machine_reset_peak(void);
+/* The most bytes of RAM this process held since (VmHWM); -1: unknown. */
+int64_t pm_machine_peak(void);
 
 #endif

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,43 +9,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cli/bench_machine.h"
 #include "common/clock.h"
 #include "worker/align_step.h"
 
 static double now_ms(void)
 {
     return (double)pm_mono_us(pm_clock_real()) / 1000.0;
-}
-
-/* Kilobytes of a line of /proc/self/status, in bytes; -1: there is none. */
-static int64_t status_bytes(const char *key)
-{
-    char line[256];
-    int64_t bytes = -1;
-    FILE *file = fopen("/proc/self/status", "r");
-    while (file != NULL && bytes < 0 && fgets(line, sizeof line, file) != NULL) {
-        long long kb;
-        if (strncmp(line, key, strlen(key)) == 0 && sscanf(line + strlen(key), "%lld", &kb) == 1) {
-            bytes = kb * 1024;
-        }
-    }
-    if (file != NULL) {
-        fclose(file);
-    }
-    return bytes;
-}
-
-/* Gives unused heap back and forgets the highest mark so far; returns what is held now. */
-static int64_t reset_peak(void)
-{
-    int fd = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
-    bool done;
-    malloc_trim(0);
-    done = fd >= 0 && write(fd, "5", 1) == 1; /* proc(5): 5 sets VmHWM to VmRSS */
-    if (fd >= 0) {
-        close(fd);
-    }
-    return done ? status_bytes("VmRSS:") : -1;
 }
 
 enum pm_code pm_bench_search(struct pm_aligner *aligner, const struct pm_bench_pair *pair,
@@ -146,7 +115,7 @@ static enum pm_code measure(
 {
     struct pm_aligner *aligner = NULL;
     struct pm_shift shift = {0};
-    int64_t before = reset_peak();
+    int64_t before = pm_machine_reset_peak();
     enum pm_code rc = pm_aligner_new(&aligner, NULL, err);
 
     if (rc != PM_OK) {
@@ -164,7 +133,7 @@ static enum pm_code measure(
         goto out;
     }
     rc = repeat(aligner, job, &out->times, err);
-    out->peak_bytes = before < 0 ? -1 : status_bytes("VmHWM:") - before;
+    out->peak_bytes = before < 0 ? -1 : pm_machine_peak() - before;
     note_answer(out, &shift, job->pair);
 out:
     pm_aligner_free(aligner);

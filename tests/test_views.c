@@ -1,5 +1,5 @@
 /* views: what they cost does not grow with the jobs, counted in steps of SQLite's machine, which
- * are the same on every computer; tests/bench/bench_queue.c measures the time at a million. */
+ * are the same on every computer; `pairmill bench queue` measures the time at a million. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "tests/lib/queuefill.h"
+#include "cli/bench_fill.h"
 #include "tests/lib/queuekit.h"
 
 #define SMALL 10 /* scenes, of 100 jobs */
@@ -50,12 +50,13 @@ static long steps_of(struct pm_kit *kit, const char *sql)
 static void fill(struct pm_kit *kit, int scenes, long *steps)
 {
     char recipe[17];
+    struct pm_err err = {0};
     pm_kit_init(kit);
     pm_kit_store(kit);
     pm_conf_recipe(kit->conf, recipe, NULL, 0);
-    fill_scenes(kit->store, &kit->seen, 0, scenes, kit->now_us);
-    for (int done = 0; done < scenes * FILL_JOBS * 3 / 4;) {
-        done += fill_round(kit->store, recipe, kit->now_us);
+    assert_int_equal(pm_fill_scenes(kit->store, &kit->seen, 0, scenes, kit->now_us, &err), PM_OK);
+    for (int done = 0, n; done < scenes * PM_FILL_JOBS * 3 / 4; done += n) {
+        assert_int_equal(pm_fill_round(kit->store, recipe, kit->now_us, &n, &err), PM_OK);
     }
     for (size_t i = 0; i < QUESTIONS; i++) {
         steps[i] = steps_of(kit, questions[i]);
@@ -78,8 +79,8 @@ static void eight_times_the_jobs_cost_no_more_steps(void **state)
     pm_kit_fini(&kit);
     for (size_t i = 0; i < QUESTIONS; i++) {
         if (large[i] > small[i] + small[i] / 2 + 100) {
-            fail_msg("%ld steps for %d jobs, %ld for %d: %s", small[i], SMALL * FILL_JOBS, large[i],
-                LARGE * FILL_JOBS, questions[i]);
+            fail_msg("%ld steps for %d jobs, %ld for %d: %s", small[i], SMALL * PM_FILL_JOBS,
+                large[i], LARGE * PM_FILL_JOBS, questions[i]);
         }
     }
 }

@@ -1,0 +1,2 @@
+-- For pairmill bench queue: how many results there are.
+select count(*) from results
