@@ -71,7 +71,7 @@ ALL_OBJ := $(LIB_OBJ) $(TESTLIB_OBJ) $(TEST_BIN:%=%.o) $(BENCH_BIN:%=%.o) $(BUIL
 	$(BUILD)/cli/main.o
 SQL := $(sort $(wildcard sql/*.sql sql/*/*.sql))
 
-.PHONY: all deps demo test check tests bench san lint format install clean help
+.PHONY: all deps demo test check tests bench scale san lint format install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -127,6 +127,11 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/tests/testlib.a $(BUIL
 
 tests: $(TEST_BIN)
 bench: $(BENCH_BIN)
+
+# The long versions of what make test does in small.
+scale: all
+	FILES=100000 BUILD=$(BUILD) PYTHON=$(PYTHON) sh tests/e2e/20-many-files.sh
+	$(BUILD)/pairmill bench queue
 
 # Installs only what is missing, and asks apt only then: an installed machine needs no root.
 deps:
