@@ -21,7 +21,7 @@ TEST_PKGS := cmocka
 # What Debian 12 calls everything `make demo` and `make test` use; `make deps` installs what is missing.
 DEPS := gcc libc6-dev make pkg-config libuv1-dev libsqlite3-dev libfftw3-dev libtiff-dev libpng-dev \
 	libinih-dev libxxhash-dev libsystemd-dev libcmocka-dev sqlite3 \
-	python3 python3-numpy python3-scipy python3-tifffile python3-pil \
+	python3 python3-numpy python3-scipy python3-tifffile python3-pil python3-xxhash \
 	lomiri-wallpapers-16.04 lomiri-wallpapers-20.04
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wdouble-promotion -Wmissing-prototypes -Wvla \
@@ -71,7 +71,7 @@ ALL_OBJ := $(LIB_OBJ) $(TESTLIB_OBJ) $(TEST_BIN:%=%.o) $(BENCH_BIN:%=%.o) $(BUIL
 	$(BUILD)/cli/main.o
 SQL := $(sort $(wildcard sql/*.sql sql/*/*.sql))
 
-.PHONY: all deps demo test check tests bench scale san lint format install clean help
+.PHONY: all deps demo test check tests bench scale model soak san lint format install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -132,6 +132,10 @@ bench: $(BENCH_BIN)
 scale: all
 	FILES=100000 BUILD=$(BUILD) PYTHON=$(PYTHON) sh tests/e2e/20-many-files.sh
 	$(BUILD)/pairmill bench queue
+model: all
+	BUILD=$(BUILD) $(PYTHON) tests/campaign/model.py --actions $(or $(ACTIONS),10000) $(if $(SEED),--seed $(SEED))
+soak: all
+	BUILD=$(BUILD) $(PYTHON) tests/campaign/soak.py --minutes $$(($(or $(HOURS),8) * 60)) $(if $(SEED),--seed $(SEED))
 
 # Installs only what is missing, and asks apt only then: an installed machine needs no root.
 deps:
