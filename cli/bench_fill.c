@@ -84,6 +84,13 @@ static void make_result(
         .target_hash = "ffeeddccbbaa9988",
         .started_us = id,
         .finished_us = id};
+    result->shift.map =
+        (struct pm_tile_map){.rows = 7, .columns = 11, .x0 = 256, .y0 = 256, .pitch_px = 512};
+    for (int i = 0; i < 77; i++) { /* as 24 megapixels have them */
+        result->shift.map.dy[i] = (float)(id % 101) - 49.63f;
+        result->shift.map.dx[i] = (float)(id % 71) - 34.58f;
+        result->shift.map.weight[i] = 0.37f;
+    }
     memcpy(result->recipe, recipe, sizeof result->recipe);
     for (int i = 0; i < PM_STEP_COUNT; i++) {
         result->timing[i] = (struct pm_timing){.wall_us = 1000 + (id * 7919 + i * 104729) % 100000,

@@ -41,7 +41,7 @@ static const char *const questions[] = {"show_progress", "show_throughput", "sho
     "show_cache_stats", "show_scenes", "show_slowest", "show_workers", "show_quarantine",
     "show_stale", "show_health", "bench_count_results", "bench_count_failures",
     "bench_count_unpaired", "bench_count_stale", "bench_one_scene", "bench_one_target",
-    "bench_one_job", "bench_slowest_results", "bench_worst_results"};
+    "bench_one_job", "bench_one_map", "bench_slowest_results", "bench_worst_results"};
 #define QUESTIONS (sizeof questions / sizeof questions[0])
 
 /* CPU time a job of each tenth, us: what the disk and other programs take is not the queue's. */

@@ -1,5 +1,6 @@
 #include "common/result.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,6 +33,27 @@ const char *pm_flag_name(int bit_index)
 const char *pm_step_name(enum pm_step step)
 {
     return (unsigned)step < PM_STEP_COUNT ? steps[step] : "?";
+}
+
+void pm_shift_init(struct pm_shift *shift)
+{
+    *shift = (struct pm_shift){
+        .loss = NAN,
+        .gain = NAN,
+        .confidence = NAN,
+        .sub_dy = NAN,
+        .sub_dx = NAN,
+        .sub_dy_error = NAN,
+        .sub_dx_error = NAN,
+        .second_peak = NAN,
+        .channel_gain = {NAN, NAN, NAN},
+        .warp = {.rotation_deg = NAN,
+            .rotation_error_deg = NAN,
+            .scale = NAN,
+            .scale_error = NAN,
+            .parallax_px = NAN,
+            .parallax_error_px = NAN},
+    };
 }
 
 void pm_job_clear(struct pm_job *job)

@@ -40,6 +40,29 @@ enum pm_flag {
 #define PM_FLAG_COUNT 7
 const char *pm_flag_name(int bit_index); /* "ambiguous" for 0 */
 
+/* Where tiles of the overlap lie, on a grid of at most PM_MAP_TILES. Stored by the million, so it
+ * is coarse: 24 megapixels make 12 x 8 tiles of 512 px. */
+#define PM_MAP_TILES 160
+struct pm_tile_map {
+    int rows, columns;       /* 0: not measured, or no tile fits */
+    double y0, x0, pitch_px; /* centre of the first tile in gt, px; from one centre to the next */
+    float dy[PM_MAP_TILES];  /* px, row by row: the tile's own gt[y+dy, x+dx] = target[y, x]; */
+    float dx[PM_MAP_TILES];  /* NaN: nothing in the tile that decides */
+    float weight[PM_MAP_TILES]; /* 0..1 */
+};
+
+/* What one translation leaves over, from the tiles. NaN: the image cannot tell. Errors are standard
+ * errors. */
+struct pm_warp {
+    int tiles;                               /* that have a weight */
+    double rotation_deg, rotation_error_deg; /* gt's scene lies turned by this against target's,
+                                                counterclockwise as seen on a screen */
+    double scale, scale_error;               /* size of gt's scene / size of target's */
+    double parallax_px, parallax_error_px;   /* one tile in ten lies farther than this from where
+                                                translation, rotation and scale put it: depth,
+                                                movement, lens, noise of the tiles */
+};
+
 /* What an alignment says. Sign: gt[y+dy, x+dx] = target[y, x]. */
 struct pm_shift {
     int dy, dx;            /* px */
@@ -55,7 +78,17 @@ struct pm_shift {
     double elapsed_ms;     /* search and confidence */
     double loss_ms;        /* the full-image loss */
     int64_t evaluations;   /* shifts whose L1 was taken at any level */
+    double sub_dy_error, sub_dx_error; /* px; standard errors of sub_dy, sub_dx; NaN: unknown */
+    double second_peak; /* 0..1: how deep the second best place is, of the best's; 0: there is none;
+                           NaN: not measured, or the best has no depth */
+    int channels;       /* how many of the next there are: 1 or 3; 0: unknown */
+    double channel_gain[3]; /* mean(gt) / mean(target) of one channel, whole images as gain is; NaN:
+                               not both means are positive */
+    struct pm_warp warp;
+    struct pm_tile_map map;
 };
+/* Nothing measured: NaN wherever that means so, otherwise 0. */
+void pm_shift_init(struct pm_shift *shift);
 
 /* The state of a file when it was queued; a change means a new revision of the input. */
 struct pm_stamp {

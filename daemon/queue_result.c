@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/tilemap.h"
+
 static int64_t us_of_ms(double ms)
 {
     return isfinite(ms) && ms > 0 ? (int64_t)(ms * 1000.0 + 0.5) : 0;
@@ -76,6 +78,25 @@ static void bind_shift(struct pm_query *query, const struct pm_shift *shift)
     pm_query_int(query, ":loss_us", us_of_ms(shift->loss_ms));
 }
 
+static void bind_records(struct pm_query *query, const struct pm_shift *shift)
+{
+    const struct pm_warp *warp = &shift->warp;
+    bool colour = shift->channels == 3; /* of one channel, gain says it */
+    pm_query_real(query, ":sub_dy_error", shift->sub_dy_error);
+    pm_query_real(query, ":sub_dx_error", shift->sub_dx_error);
+    pm_query_real(query, ":second_peak", shift->second_peak);
+    pm_query_real(query, ":gain_r", colour ? shift->channel_gain[0] : (double)NAN);
+    pm_query_real(query, ":gain_g", colour ? shift->channel_gain[1] : (double)NAN);
+    pm_query_real(query, ":gain_b", colour ? shift->channel_gain[2] : (double)NAN);
+    pm_query_real(query, ":rotation_deg", warp->rotation_deg);
+    pm_query_real(query, ":rotation_error_deg", warp->rotation_error_deg);
+    pm_query_real(query, ":scale", warp->scale);
+    pm_query_real(query, ":scale_error", warp->scale_error);
+    pm_query_real(query, ":parallax_px", warp->parallax_px);
+    pm_query_real(query, ":parallax_error_px", warp->parallax_error_px);
+    pm_query_int(query, ":tiles", warp->tiles);
+}
+
 static void bind_overlap(struct pm_query *query, const struct pm_overlap *overlap)
 {
     pm_query_int(query, ":gt_x", overlap->gt_x);
@@ -107,6 +128,7 @@ static enum pm_code put_result(struct pm_store *store, const struct pm_result *r
     pm_query_int(query, ":job", result->job_id);
     pm_query_int(query, ":held", held);
     bind_shift(query, &result->shift);
+    bind_records(query, &result->shift);
     pm_query_real(query, ":mask_mean", result->mask_mean);
     pm_query_int(query, ":crops", (int64_t)result->crops_written);
     pm_query_int(query, ":windows", (int64_t)result->crop_count);
@@ -145,6 +167,29 @@ static enum pm_code put_crops(
     return rc;
 }
 
+static enum pm_code put_map(
+    struct pm_store *store, const struct pm_result *result, struct pm_err *err)
+{
+    const struct pm_tile_map *map = &result->shift.map;
+    struct pm_json json;
+    enum pm_code rc = PM_OK;
+    if (map->rows * map->columns == 0) {
+        return PM_OK;
+    }
+    pm_json_init(&json, false);
+    pm_tilemap_json(&json, map);
+    if (pm_json_text(&json) != NULL) {
+        struct pm_query *query = pm_query_start(store, "tile_map_put");
+        pm_query_int(query, ":job", result->job_id);
+        pm_query_text(query, ":map", pm_json_text(&json));
+        rc = pm_query_run(query, err);
+    } else {
+        rc = pm_err_set(err, PM_ENOMEM, "map of tiles: out of memory");
+    }
+    pm_json_fini(&json);
+    return rc;
+}
+
 static enum pm_code add_method(
     struct pm_store *store, const struct pm_shift *shift, struct pm_err *err)
 {
@@ -177,6 +222,9 @@ enum pm_code pm_queue_result(
     }
     if (rc == PM_OK) {
         rc = put_crops(store, result, err);
+    }
+    if (rc == PM_OK) {
+        rc = put_map(store, result, err);
     }
     if (rc == PM_OK) {
         rc = add_method(store, &result->shift, err);

@@ -73,18 +73,36 @@ static void every_column_of_a_result_is_there(void **state)
         kit, "0.0125|1.5|0.75|1", "select mean_loss, mean_gain, mean_mask, crops from scenes");
 }
 
+static void what_was_measured_beyond_the_shift(void **state)
+{
+    struct pm_kit *kit = *state;
+    pairs(kit, 1);
+    pm_kit_end(kit, pm_kit_claim_one(kit), PM_OK);
+    pm_kit_expect(kit, "0.0625|0.03125|0.375|1.25|1.5|1.75|0.25|0.125|1.5|0.5|2.5|0.75|3",
+        "select sub_dy_error, sub_dx_error, second_peak, gain_r, gain_g, gain_b, rotation_deg,"
+        " rotation_error_deg, scale, scale_error, parallax_px, parallax_error_px, tiles"
+        " from results");
+    pm_kit_expect(kit, "1|256|128|-3|5|1;1|768|128|-3.5|5.25|0.5;1|768|640|-2.5|4.75|0.25",
+        "select group_concat(job_id || '|' || x || '|' || y || '|' || dy || '|' || dx || '|' ||"
+        " weight, ';') from tiles where job_id = 1");
+}
+
 static void what_was_not_measured_is_null(void **state)
 {
     struct pm_kit *kit = *state;
     pairs(kit, 1);
     struct pm_result result = pm_kit_result(pm_kit_claim_one(kit), 0);
-    result.shift.sub_dy = result.shift.sub_dx = result.shift.loss = NAN;
-    result.shift.backend = NULL;
-    result.shift.flags = 0;
+    pm_shift_init(&result.shift);
     pm_kit_finish(kit, &result);
     pm_result_clear(&result);
     pm_kit_expect(
         kit, "1|1|1|", "select sub_dy is null, loss is null, backend is null, flags from results");
+    pm_kit_expect(kit, "1|1|1|1|1|1|1|1|1|1|1|1|0",
+        "select sub_dy_error is null, sub_dx_error is null, second_peak is null, gain_r is null,"
+        " gain_g is null, gain_b is null, rotation_deg is null, rotation_error_deg is null,"
+        " scale is null, scale_error is null, parallax_px is null, parallax_error_px is null, tiles"
+        " from results");
+    pm_kit_expect(kit, "0", "select count(*) from tiles");
 }
 
 static void percentiles_follow_the_timings(void **state)
@@ -142,6 +160,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(buckets_are_exact_below_32_and_within_3_percent_above),
         with_kit(every_column_of_a_result_is_there),
+        with_kit(what_was_measured_beyond_the_shift),
         with_kit(what_was_not_measured_is_null),
         with_kit(percentiles_follow_the_timings),
         with_kit(results_of_other_settings_are_stale),

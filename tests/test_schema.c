@@ -100,6 +100,7 @@ static void every_promised_view_has_its_first_columns(void **state)
         {"eta", "seconds_left,finish_at,remaining,pairs_per_minute"},
         {"results", "job_id,scene,gt_path,target_path,dy,dx,method,backend,loss,gain,mask_mean,"
                     "crops,sub_dy,sub_dx,confidence,flags,total_ms"},
+        {"tiles", "job_id,x,y,dy,dx,weight"},
         {"failures", "job_id,scene,gt_path,target_path,attempts,stage,code,message,at"},
         {"unpaired", "scene,path,role,waiting_s"},
         {"stage_timings", "stage,n,mean_ms,p50_ms,p95_ms,max_ms,mb_per_s"},
@@ -137,13 +138,55 @@ static void an_old_database_is_copied_and_brought_up_to_date(void **state)
 
     pm_tmpdir_write(place->dir, "pairmill.db.v1.bak", "from a migration that was killed");
     assert_int_equal(open_and_close(place->db, NULL), PM_OK);
-    assert_string_equal(ask(place->db, "pragma user_version"), "2");
+    char newest[16];
+    snprintf(newest, sizeof newest, "%d", pm_schema_newest());
+    assert_string_equal(ask(place->db, "pragma user_version"), newest);
     assert_string_equal(ask(place->db, "select name from source"), "kept");
     char *copy = pm_tmpdir_path(place->dir, "pairmill.db.v1.bak");
     assert_string_equal(ask(copy, "pragma user_version"), "1");
     assert_string_equal(ask(copy, "select name from source"), "kept");
     assert_int_equal(stat(copy, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0640);
+    free(copy);
+}
+
+/* A database of schema 2 with one result. */
+static void make_version_two(const char *db)
+{
+    for (size_t i = 0; i < pm_sql_count; i++) {
+        if (strcmp(pm_sql[i].name, "schema/001") == 0 ||
+            strcmp(pm_sql[i].name, "schema/002") == 0) {
+            shell(db, pm_sql[i].text);
+        }
+    }
+    shell(db, "insert into source (id, name, input, input_text, output, output_text)"
+              " values (1, 'kept', x'2f61', '/a', x'2f62', '/b');"
+              "insert into scene (id, source_id, path, name) values (1, 1, x'73', 's');"
+              "insert into image (id, source_id, scene_id, role, path, name, size, mtime_ns, inode,"
+              " since_us) values (1, 1, 1, 'gt', x'67', 'g', 1, 1, 1, 0), (2, 1, 1, 'target',"
+              " x'74', 't', 1, 1, 1, 0);"
+              "insert into job (id, source_id, scene_id, gt_id, target_id, gt_revision,"
+              " target_revision, state, queued_us)"
+              " values (7, 1, 1, 1, 2, 1, 1, 'done', 0);"
+              "insert into result (job_id, scene_id, scene, gt_path, target_path, held, dy, dx,"
+              " method, sub_dy, crops, windows, flags, evaluations, search_us, loss_us, total_us,"
+              " gt_x, gt_y, target_x, target_y, width, height, version, worker, gt_cached,"
+              " started_us, finished_us) values (7, 1, 's', 'g', 't', 0, 3, -4, 'fft', 0.25, 0, 0,"
+              " '', 1, 1, 1, 1, 0, 0, 0, 0, 9, 9, '0.1.0', 0, 0, 0, 0);");
+}
+
+static void results_of_the_second_schema_are_kept(void **state)
+{
+    struct place *place = *state;
+    make_version_two(place->db);
+    assert_int_equal(open_and_close(place->db, NULL), PM_OK);
+    assert_string_equal(ask(place->db, "select job_id, dy, dx, sub_dy, sub_dy_error is null,"
+                                       " second_peak is null, gain_r is null, rotation_deg is null,"
+                                       " scale is null, tiles is null from results"),
+        "7|3|-4|0.25|1|1|1|1|1|1");
+    assert_string_equal(ask(place->db, "select count(*) from tiles"), "0");
+    char *copy = pm_tmpdir_path(place->dir, "pairmill.db.v2.bak");
+    assert_string_equal(ask(copy, "select dy from result"), "3");
     free(copy);
 }
 
@@ -214,6 +257,7 @@ int main(void)
         with_place(a_new_database_says_what_it_is),
         with_place(every_promised_view_has_its_first_columns),
         with_place(an_old_database_is_copied_and_brought_up_to_date),
+        with_place(results_of_the_second_schema_are_kept),
         with_place(a_failed_step_leaves_the_old_schema_whole),
         with_place(a_newer_database_is_refused),
         with_place(somebody_elses_database_is_left_alone),

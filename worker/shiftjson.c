@@ -1,5 +1,46 @@
 #include "worker/shiftjson.h"
 
+#include "common/tilemap.h"
+
+static void put_map(struct pm_json *json, const struct pm_tile_map *map)
+{
+    struct pm_json text;
+
+    pm_json_init(&text, false); /* one line, also among lines */
+    pm_tilemap_json(&text, map);
+    if (map->rows * map->columns == 0) {
+        pm_json_null(json, "tile_map");
+    } else if (pm_json_text(&text) != NULL) {
+        pm_json_raw(json, "tile_map", pm_json_text(&text));
+    } else {
+        json->failed = true;
+    }
+    pm_json_fini(&text);
+}
+
+/* What was recorded beyond the promised members. */
+static void put_more(struct pm_json *json, const struct pm_shift *shift)
+{
+    const struct pm_warp *warp = &shift->warp;
+
+    pm_json_double(json, "sub_dy_error", shift->sub_dy_error);
+    pm_json_double(json, "sub_dx_error", shift->sub_dx_error);
+    pm_json_double(json, "second_peak", shift->second_peak);
+    pm_json_begin_array(json, "channel_gain");
+    for (int c = 0; c < shift->channels; c++) {
+        pm_json_double(json, NULL, shift->channel_gain[c]);
+    }
+    pm_json_end_array(json);
+    pm_json_double(json, "rotation_deg", warp->rotation_deg);
+    pm_json_double(json, "rotation_error_deg", warp->rotation_error_deg);
+    pm_json_double(json, "scale", warp->scale);
+    pm_json_double(json, "scale_error", warp->scale_error);
+    pm_json_double(json, "parallax_px", warp->parallax_px);
+    pm_json_double(json, "parallax_error_px", warp->parallax_error_px);
+    pm_json_int(json, "tiles", warp->tiles);
+    put_map(json, &shift->map);
+}
+
 void pm_shift_json(struct pm_json *json, const struct pm_shift *shift, bool times)
 {
     pm_json_int(json, "dy", shift->dy);
@@ -24,4 +65,5 @@ void pm_shift_json(struct pm_json *json, const struct pm_shift *shift, bool time
     }
     pm_json_int(json, "evaluations", shift->evaluations);
     pm_json_string(json, "fallback", shift->fallback);
+    put_more(json, shift);
 }

@@ -32,6 +32,19 @@ select r.job_id as job_id,
     (select hash from recipe where id = r.recipe_id) as recipe,
     r.version as version,
     r.worker as worker,
-    strftime('%Y-%m-%dT%H:%M:%SZ', r.finished_us / 1000000, 'unixepoch') as at
+    strftime('%Y-%m-%dT%H:%M:%SZ', r.finished_us / 1000000, 'unixepoch') as at,
+    r.sub_dy_error as sub_dy_error,
+    r.sub_dx_error as sub_dx_error,
+    r.second_peak as second_peak,
+    r.gain_r as gain_r,
+    r.gain_g as gain_g,
+    r.gain_b as gain_b,
+    r.rotation_deg as rotation_deg,
+    r.rotation_error_deg as rotation_error_deg,
+    r.scale as scale,
+    r.scale_error as scale_error,
+    r.parallax_px as parallax_px,
+    r.parallax_error_px as parallax_error_px,
+    r.tiles as tiles
 from result r
 where r.held = 0;

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -258,7 +259,27 @@ static inline struct pm_result pm_kit_result(int64_t job_id, int worker)
             .flags = PM_FLAG_GAIN_DRIFT | PM_FLAG_SHIFT_AT_LIMIT,
             .elapsed_ms = 12.5,
             .loss_ms = 2.0,
-            .evaluations = 321},
+            .evaluations = 321,
+            .sub_dy_error = 0.0625,
+            .sub_dx_error = 0.03125,
+            .second_peak = 0.375,
+            .channels = 3,
+            .channel_gain = {1.25, 1.5, 1.75},
+            .warp = {.tiles = 3,
+                .rotation_deg = 0.25,
+                .rotation_error_deg = 0.125,
+                .scale = 1.5,
+                .scale_error = 0.5,
+                .parallax_px = 2.5,
+                .parallax_error_px = 0.75},
+            .map = {.rows = 2,
+                .columns = 2,
+                .x0 = 256,
+                .y0 = 128,
+                .pitch_px = 512,
+                .dy = {-3, -3.5f, (float)NAN, -2.5f},
+                .dx = {5, 5.25f, (float)NAN, 4.75f},
+                .weight = {1, 0.5f, (float)NAN, 0.25f}}},
         .overlap = {.gt_x = 5, .target_y = 3, .w = 95, .h = 77},
         .mask_mean = 0.75,
         .crop_count = 2,

@@ -156,6 +156,20 @@ static enum pm_code prepare(struct pm_aligner *aligner, const struct pm_align_in
     return pm_align_gain(gt->prep, target->prep, &query->gain, err);
 }
 
+/* RAWNIND.md 2.3's gain, a channel at a time. */
+static void channel_gains(
+    const struct pm_align_input *gt, const struct pm_align_input *target, struct pm_shift *shift)
+{
+    shift->channels = gt->image->channels;
+    for (int c = 0; c < shift->channels; c++) {
+        double g = pm_prep_channel_mean(gt->prep, c);
+        double t = pm_prep_channel_mean(target->prep, c);
+        if (g > 0 && t > 0 && isfinite(g / t) && g / t > 0) {
+            shift->channel_gain[c] = g / t;
+        }
+    }
+}
+
 enum pm_code pm_align_find(struct pm_aligner *aligner, const struct pm_align_input *gt,
     const struct pm_align_input *target, const struct pm_align_opts *opts, struct pm_shift *shift,
     struct pm_err *err)
@@ -167,13 +181,10 @@ enum pm_code pm_align_find(struct pm_aligner *aligner, const struct pm_align_inp
     if (rc != PM_OK) {
         return rc;
     }
-    *shift = (struct pm_shift){
-        .loss = NAN,
-        .gain = query.gain,
-        .backend = pm_cpu_name(pm_cpu_level()),
-        .sub_dy = NAN,
-        .sub_dx = NAN,
-    };
+    pm_shift_init(shift);
+    shift->gain = query.gain;
+    shift->backend = pm_cpu_name(pm_cpu_level());
+    channel_gains(gt, target, shift);
     shift->method = settle(opts, gt->image, &shift->fallback);
     rc = run_method(aligner, shift->method, &query, shift, err);
     if (rc != PM_OK) {

@@ -5,6 +5,7 @@
 
 #include "worker/align/bands.h"
 #include "worker/align/levelsearch.h"
+#include "worker/align/tilerecord.h"
 #include "worker/align/tiles.h"
 
 /* Thresholds: set on the photographs with even numbers of the suite that tests/bench describes,
@@ -90,7 +91,7 @@ static double sub_pixel(double before, double here, double after)
 }
 
 /* How deep the second best place is compared with the best one, both measured down from places that
- * have nothing to do with each other; 0: there is no second. */
+ * have nothing to do with each other; 0: there is no second; NaN: the best has no depth. */
 static double second_depth(
     struct pm_quality *quality, const struct pm_confirmed *confirmed, int factor)
 {
@@ -111,7 +112,7 @@ static double second_depth(
         abs(hill.dx * factor - confirmed->dx) <= factor) {
         return 0; /* it runs down into the best one: no place of its own */
     }
-    return best < unrelated ? fmax(0, (unrelated - second) / (unrelated - best)) : 1;
+    return best < unrelated ? fmax(0, (unrelated - second) / (unrelated - best)) : (double)NAN;
 }
 
 /* Whether the answer stays the minimum when the gain is that of the overlap instead of the whole
@@ -181,8 +182,12 @@ enum pm_code pm_quality_measure(struct pm_quality *quality, const struct pm_alig
             double depth = second_depth(quality, confirmed, factor);
             far = ramp(depth, SECOND_OPEN, SECOND_EQUAL) *
                   fmax(0, 1 - 2 * above(confirmed->z_second / OVERCONFIDENT));
+            shift->second_peak = isnan(depth) ? depth : fmin(1, depth);
             rc = pm_tiles_measure(
                 quality->tiles, quality->level, shift->dy, shift->dx, factor, &fit, err);
+        }
+        if (rc == PM_OK) {
+            pm_tilerecord_fill(quality->tiles, &fit, gt->w, gt->h, shift);
         }
         if (rc == PM_OK && isnan(fit.gain_ratio)) { /* too small for a tile */
             fit.gain_ratio = pm_levelsearch_ratio(quality->level,

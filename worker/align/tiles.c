@@ -271,14 +271,15 @@ static void fit_motion(struct pm_tiles *tiles, int factor, double radius, struct
             weights += w;
         }
     }
-    fit->spread_px = median(tiles->scratch, fit->tiles);
+    fit->spread_px = median(tiles->scratch, fit->tiles); /* sorts them */
+    fit->outer_px = fit->tiles > 0 ? tiles->scratch[(fit->tiles - 1) * 9 / 10] : 0;
     fit->rotation_deg = m.r * 180 / acos(-1);
     fit->scale = 1 + m.s;
     fit->corner_px = hypot(m.r, m.s) * radius;
-    fit->corner_error_px =
-        m.moment > 0 && weights > 0
-            ? sqrt(squares / weights * (weights / fit->tiles) / m.moment) * radius
-            : (double)INFINITY;
+    fit->slope_error = m.moment > 0 && weights > 0
+                           ? sqrt(squares / weights * (weights / fit->tiles) / m.moment)
+                           : (double)INFINITY;
+    fit->corner_error_px = fit->slope_error * radius;
 }
 
 /* The linear trend of the brightness ratio over the frame, by least squares. */
@@ -336,6 +337,14 @@ static void summarise(const struct agreement *sum, double unit, struct pm_tile_f
     fit->gain_ratio = sum->target > 0 ? sum->gt / sum->target : (double)NAN;
 }
 
+/* How many tiles lie along an overlap, and where the first begins: in the middle, so that those at
+ * its ends have what room there is to move. */
+static int tiles_along(int overlap, int *first)
+{
+    *first += overlap % PM_TILE / 2;
+    return overlap / PM_TILE;
+}
+
 enum pm_code pm_tiles_measure(struct pm_tiles *tiles, const struct pm_levelsearch *search, int dy,
     int dx, int factor, struct pm_tile_fit *fit, struct pm_err *err)
 {
@@ -343,14 +352,16 @@ enum pm_code pm_tiles_measure(struct pm_tiles *tiles, const struct pm_levelsearc
         .dy = (int)lrint((double)dy / factor),
         .dx = (int)lrint((double)dx / factor)};
     struct agreement sum = {.n = 0};
-    int y0, x0;
+    int y0 = v.dy > 0 ? v.dy : 0, x0 = v.dx > 0 ? v.dx : 0;
 
     pm_levelsearch_planes(search, &v.gt, &v.target, &v.w, &v.h, &v.stride, &v.unit);
-    y0 = v.dy > 0 ? v.dy : 0;
-    x0 = v.dx > 0 ? v.dx : 0;
-    tiles->rows = (v.h - abs(v.dy)) / PM_TILE;
-    tiles->columns = (v.w - abs(v.dx)) / PM_TILE;
+    tiles->rows = tiles_along(v.h - abs(v.dy), &y0);
+    tiles->columns = tiles_along(v.w - abs(v.dx), &x0);
     *fit = (struct pm_tile_fit){.scale = 1,
+        .tile_px = factor * PM_TILE,
+        .base_dy = factor * v.dy,
+        .base_dx = factor * v.dx,
+        .slope_error = INFINITY,
         .corner_error_px = INFINITY,
         .drift_error = INFINITY,
         .gain_ratio = NAN,

@@ -15,18 +15,22 @@ struct pm_tiles;
 
 struct pm_tile {
     double y, x;   /* centre in gt, px of the image, from the image's centre */
-    double dy, dx; /* px; where this tile lies best, relative to the whole */
+    double dy, dx; /* px; where this tile lies best, relative to base_dy, base_dx of the fit */
     double weight; /* 0: nothing in it that decides */
     double ratio;  /* mean of gt / mean of (gain * target); NaN: too dark to say */
 };
 
 struct pm_tile_fit {
-    int tiles;              /* with a weight */
-    double rotation_deg;    /* of gt against target */
-    double scale;           /* 1: none */
-    double corner_px;       /* what rotation and scale move the corners by */
-    double corner_error_px; /* its standard error */
-    double spread_px;       /* median distance of tiles from the fit: parallax, movement, noise */
+    int tiles;               /* with a weight */
+    double tile_px;          /* side of a tile, px of the image */
+    double base_dy, base_dx; /* px; the whole, in whole steps of the level */
+    double rotation_deg;     /* of gt against target, counterclockwise on a screen */
+    double scale;            /* size of gt's scene over that of target's; 1: none */
+    double slope_error;      /* standard error of scale, and of rotation in radians */
+    double corner_px;        /* what rotation and scale move the corners by */
+    double corner_error_px;  /* its standard error */
+    double spread_px;        /* median distance of tiles from the fit: parallax, movement, noise */
+    double outer_px;         /* nine tiles in ten are nearer to the fit than this */
     double agreement;    /* correlation of the two scenes inside tiles with white noise taken out: 1
                             the    same, 0 unrelated */
     double structure;    /* standard deviation inside tiles that is scene, full scale 1 */
