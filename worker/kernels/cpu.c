@@ -1,6 +1,6 @@
 #include "worker/kernels/cpu.h"
 
-#include <stdbool.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,10 +35,25 @@ static enum pm_cpu highest(void)
 #endif
 }
 
+/* Asked once: in a virtual machine every cpuid is a trip to the host, ~4 us, and kernels are chosen
+ * for every row of some passes. The answer is a constant of the machine, so it does not matter
+ * which thread finds it first. */
+static enum pm_cpu machine_level(void)
+{
+    static atomic_int known = -1;
+    int level = atomic_load_explicit(&known, memory_order_relaxed);
+
+    if (level < 0) {
+        level = (int)highest();
+        atomic_store_explicit(&known, level, memory_order_relaxed);
+    }
+    return (enum pm_cpu)level;
+}
+
 enum pm_cpu pm_cpu_level(void)
 {
     const char *forced = getenv("PAIRMILL_CPU");
-    enum pm_cpu most = highest();
+    enum pm_cpu most = machine_level();
 
     for (int level = PM_CPU_PLAIN; forced != NULL && level <= (int)most; level++) {
         if (strcmp(forced, names[level]) == 0) {
