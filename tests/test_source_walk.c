@@ -1,0 +1,136 @@
+/* source_walk: full walks, their periods, what they may declare gone. */
+#include "tests/lib/sourcekit.h"
+
+/* A file that was written without any event (mmap, another machine) is caught by its stamp. */
+static void polled_file_settles_by_its_stamp(void **state)
+{
+    struct rig *rig = *state;
+    struct pm_source_opts opts = opts_of(rig);
+    struct pm_source_stats stats;
+    opts.watch = false;
+    open_source(rig, &opts);
+    expect_walks(rig, 1);
+    pm_source_stats(rig->source, &stats);
+    assert_false(stats.watching);
+    pm_tmpdir_write(rig->dir, "a.tif", "x");
+    pm_fake_clock_pass(&rig->clock, 59 * S);
+    pm_source_tick(rig->source);
+    assert_false(settling(rig)); /* not before poll_s */
+    pm_fake_clock_pass(&rig->clock, 2 * S);
+    assert_true(pm_loop_until(&rig->loop, settling, rig));
+    expect_walks(rig, 2);
+    pm_tmpdir_write(rig->dir, "a.tif", "longer");
+    pm_fake_clock_pass(&rig->clock, 5 * S);
+    for (int i = 0; i < 50; i++) { /* looked at, found changed */
+        pm_source_tick(rig->source);
+        uv_run(&rig->loop, UV_RUN_NOWAIT);
+        usleep(1000);
+    }
+    assert_int_equal(double_count("+a.tif"), 0);
+    expect_line(rig, "+a.tif");
+}
+
+static void rescan_tells_all_again_at_once(void **state)
+{
+    struct rig *rig = *state;
+    struct pm_source_opts opts = opts_of(rig);
+    pm_tmpdir_write(rig->dir, "a.tif", "x");
+    open_source(rig, &opts);
+    expect_line(rig, "*");
+    pm_fake_clock_pass(&rig->clock, 301 * S);
+    expect_walks(rig, 2);
+    rig->line = "*"; /* known, so no time need pass for it */
+    assert_true(pm_loop_until(&rig->loop, quiet, rig));
+    assert_int_equal(double_count("+a.tif"), 2);
+    assert_int_equal(double_count("*"), 2);
+}
+
+static void lost_root_declares_nothing_gone(void **state)
+{
+    struct rig *rig = *state;
+    struct pm_source_opts opts = opts_of(rig);
+    struct pm_source_stats stats;
+    char *away;
+    pm_tmpdir_write(rig->dir, "a.tif", "x");
+    open_source(rig, &opts);
+    expect_line(rig, "*");
+    away = malloc(strlen(rig->dir) + 3);
+    sprintf(away, "%s-x", rig->dir);
+    assert_int_equal(rename(rig->dir, away), 0);
+    rig->walks = 2;
+    assert_true(passing(rig, walked));
+    pm_source_stats(rig->source, &stats);
+    assert_true(stats.unreadable);
+    assert_int_equal(double_count("*"), 1);
+    assert_int_equal(double_count("-a.tif"), 0);
+    assert_int_equal(rename(away, rig->dir), 0);
+    rig->walks = 3;
+    assert_true(passing(rig, walked)); /* tried again by itself */
+    pm_source_stats(rig->source, &stats);
+    assert_false(stats.unreadable);
+    assert_true(passing(rig, quiet));
+    assert_int_equal(double_count("*"), 2);
+    pm_tmpdir_write(rig->dir, "b.tif", "x"); /* watched again */
+    expect_line(rig, "+b.tif");
+    free(away);
+}
+
+static void clock_jump_declares_nothing_gone(void **state)
+{
+    struct rig *rig = *state;
+    struct pm_source_opts opts = opts_of(rig);
+    pm_tmpdir_write(rig->dir, "a.tif", "x");
+    open_source(rig, &opts);
+    expect_walks(rig, 1);
+    atomic_fetch_sub(&rig->clock.wall_us, 3600 * (int64_t)S);
+    assert_true(passing(rig, quiet));
+    assert_int_equal(double_count("+a.tif"), 1);
+    assert_int_equal(double_count("*"), 0);
+}
+
+/* The ledger is slow: the walk is held back, nothing is lost, at most one batch is under way. */
+static void slow_ledger_holds_the_walk(void **state)
+{
+    enum { FILES = 6000 };
+    struct rig *rig = *state;
+    struct pm_source_opts opts = opts_of(rig);
+    struct pm_source_stats stats;
+    char *first;
+    opts.settle_us = 0;
+    pm_tmpdir_write(rig->dir, "0.tif", "");
+    first = pm_tmpdir_path(rig->dir, "0.tif");
+    for (int i = 1; i < FILES; i++) { /* links are files, and made faster */
+        char name[32];
+        char *path;
+        snprintf(name, sizeof name, "%d.tif", i);
+        path = pm_tmpdir_path(rig->dir, name);
+        assert_int_equal(link(first, path), 0);
+        free(path);
+    }
+    free(first);
+    told.hold = true;
+    open_source(rig, &opts);
+    for (int i = 0; i < 300; i++) {
+        pm_source_tick(rig->source);
+        uv_run(&rig->loop, UV_RUN_NOWAIT);
+        usleep(1000);
+    }
+    pm_source_stats(rig->source, &stats);
+    assert_int_equal(stats.walks, 0); /* one batch told, one full, the rest not even looked at */
+    assert_true(told.count <= 5000);
+    told.hold = false;
+    double_answer();
+    assert_true(pm_loop_until(&rig->loop, quiet, rig));
+    assert_int_equal(told.count, FILES + 1);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+    const struct CMUnitTest tests[] = {TEST(polled_file_settles_by_its_stamp),
+        TEST(rescan_tells_all_again_at_once), TEST(lost_root_declares_nothing_gone),
+        TEST(clock_jump_declares_nothing_gone), TEST(slow_ledger_holds_the_walk)};
+#undef TEST
+    pm_log_init(PM_LOG_ERR, 0);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
