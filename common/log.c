@@ -1,20 +1,26 @@
 #include "common/log.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-/* The one mutable file-scope datum of the house: written before any thread starts. */
+/* The one mutable file-scope datum of the house; prefixed is written before any thread starts. */
 static struct {
-    enum pm_log_level level;
+    atomic_int level;
     int prefixed;
 } settings = {PM_LOG_INFO, 0};
 
 void pm_log_init(enum pm_log_level level, int prefixed)
 {
-    settings.level = level;
+    pm_log_set_level(level);
     settings.prefixed = prefixed;
+}
+
+void pm_log_set_level(enum pm_log_level level)
+{
+    atomic_store(&settings.level, (int)level);
 }
 
 void pm_log(enum pm_log_level level, const char *fmt, ...)
@@ -26,7 +32,7 @@ void pm_log(enum pm_log_level level, const char *fmt, ...)
     va_list ap;
     size_t used;
 
-    if (level > settings.level) {
+    if ((int)level > atomic_load_explicit(&settings.level, memory_order_relaxed)) {
         return;
     }
     used =

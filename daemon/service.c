@@ -155,6 +155,7 @@ static void on_reloaded(void *ctx, struct pm_conf *conf, const struct pm_err *er
         pm_space_reload(self->space, conf);
         pm_conf_unref(self->conf);
         self->conf = pm_conf_ref(conf);
+        pm_log_set_level((enum pm_log_level)conf->log_level);
         pm_log(PM_LOG_INFO, "event=reload sources=%d", conf->source_count);
     }
     pm_conf_unref(conf);

@@ -46,6 +46,19 @@ static void levels_filter_and_prefix(void **state)
     assert_string_equal(text, "<7>step\n");
 }
 
+static void level_changes_later(void **state)
+{
+    char text[4096];
+    (void)state;
+    pm_log_init(PM_LOG_INFO, 1);
+    pm_log_set_level(PM_LOG_WARN);
+    capture(text, sizeof text, PM_LOG_INFO, "quiet");
+    assert_string_equal(text, "");
+    pm_log_set_level(PM_LOG_DEBUG);
+    capture(text, sizeof text, PM_LOG_DEBUG, "step");
+    assert_string_equal(text, "<7>step\n"); /* the prefix stays */
+}
+
 static void a_line_stays_a_line(void **state)
 {
     (void)state;
@@ -63,6 +76,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(levels_filter_and_prefix),
+        cmocka_unit_test(level_changes_later),
         cmocka_unit_test(a_line_stays_a_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

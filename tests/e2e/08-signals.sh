@@ -45,14 +45,17 @@ mkpairs "$T/second" 1 2 160x120 82
 mv "$T/second"/*/ "$IN/second"
 wait_done $((pairs + 2))
 
-say "SIGHUP: a good file brings its new source"
+say "SIGHUP: a good file brings its new source and log level"
 mkpairs "$T/third" 1 2 160x120 83
 {
     cat "$T/good.conf"
     printf '[source more]\ninput = %s\noutput = %s\n' "$T/third" "$T/out-more"
+    printf '[log]\nlog_level = debug\n'
 } >"$CONF"
+! grep -q '^debug: ' "$LOG" || fail "debug lines before they were asked for"
 kill -HUP "$daemon"
 wait_done $((pairs + 4))
+wait_for 20 "the new log_level" grep -q '^debug: ' "$LOG"
 must_be 2 "select done from progress where source = 'more'"
 [ "$(find "$T/out-more" -name pair.json | wc -l)" = 2 ] || fail "the new source has no outputs"
 daemon_stop INT
