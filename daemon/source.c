@@ -139,9 +139,6 @@ enum pm_code pm_source_open(
     if (rc != PM_OK) {
         goto out;
     }
-    if (opts->watch && !opts->once) {
-        pm_source_watch(source);
-    }
     *out = source;
     source = NULL;
 out:

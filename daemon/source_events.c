@@ -60,8 +60,10 @@ static void on_event(void *ctx, enum pm_watch_kind kind, const char *path)
         new_dir(source, path);
         break;
     case PM_WATCH_LOST:
-        pm_log(PM_LOG_WARN, "source=%s event=events_lost overflows=%ld", source->name,
-            pm_watch_overflows(source->watch));
+        if (pm_source_may_warn(source)) {
+            pm_log(PM_LOG_WARN, "source=%s event=events_lost overflows=%ld", source->name,
+                pm_watch_overflows(source->watch));
+        }
         pm_source_rescan(source);
         break;
     case PM_WATCH_DIR_AWAY:
@@ -71,13 +73,21 @@ static void on_event(void *ctx, enum pm_watch_kind kind, const char *path)
     source->opts.stirred(source->opts.ctx);
 }
 
+void pm_source_polled(struct pm_source *source, const struct pm_err *err)
+{
+    if (!source->watch_warned) {
+        source->watch_warned = true;
+        pm_log(PM_LOG_WARN, "source=%s event=polling every_s=%lld message=\"%s\"", source->name,
+            (long long)(source->opts.poll_us / 1000000), err->text);
+    }
+}
+
 void pm_source_watch(struct pm_source *source)
 {
     struct pm_watch_opts opts = {.loop = source->opts.loop, .event = on_event, .ctx = source};
     struct pm_err err;
-    if (pm_watch_open(&source->watch, &opts, &err) != PM_OK) {
-        source->watch_warned = true;
-        pm_log(PM_LOG_WARN, "source=%s event=polling every_s=%lld message=\"%s\"", source->name,
-            (long long)(source->opts.poll_us / 1000000), err.text);
+    bool wanted = source->opts.watch && !source->opts.once && source->watch == NULL;
+    if (wanted && pm_watch_open(&source->watch, &opts, &err) != PM_OK) {
+        pm_source_polled(source, &err);
     }
 }

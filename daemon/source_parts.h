@@ -67,6 +67,10 @@ void pm_source_tell_walked(struct pm_source *source);
 void pm_source_drop_new_dirs(struct pm_source *source);
 
 /* source_events.c */
+/* Before each full walk: opens inotify when it is wanted and not open (the kernel may have had none
+ * to give the last time). */
 void pm_source_watch(struct pm_source *source);
+/* Something cannot be watched: said once, until everything is watched again. */
+void pm_source_polled(struct pm_source *source, const struct pm_err *err);
 
 #endif

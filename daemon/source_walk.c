@@ -27,7 +27,8 @@ static void entered_dir(void *ctx, const char *rel, int result)
             return;
         }
     } else if (result == -ENOSPC) {
-        pm_err_set(&err, PM_ENOSPC, "the kernel's limit fs.inotify.max_user_watches is reached");
+        pm_err_set(
+            &err, PM_ENOSPC, "the kernel's limit fs.inotify.max_user_watches is reached; raise it");
     } else if (result == -ENOENT || result == -ENOTDIR || result == -EACCES || result == -ELOOP) {
         return; /* gone or closed to us: the listing will say so */
     } else {
@@ -39,11 +40,7 @@ static void entered_dir(void *ctx, const char *rel, int result)
         source->rescan_at_us =
             pm_source_earlier(source->rescan_at_us, source->rescan_ended_us + source->opts.poll_us);
     }
-    if (!source->watch_warned) {
-        source->watch_warned = true;
-        pm_log(PM_LOG_WARN, "source=%s event=polling every_s=%lld message=\"%s\"", source->name,
-            (long long)(source->opts.poll_us / 1000000), err.text);
-    }
+    pm_source_polled(source, &err);
 }
 
 static void saw_file(void *ctx, const char *rel, const struct pm_stamp *stamp)
@@ -91,10 +88,14 @@ static void full_walk_ended(
     source->ignored = counts->ignored;
     source->unreadable = root_lost;
     source->watching = source->watch != NULL && !full->watch_failed && !root_lost;
-    if (source->watching) {
+    if (source->watching && source->watch_warned) {
         source->watch_warned = false;
+        pm_log(PM_LOG_INFO, "source=%s event=watching", source->name);
     }
     source->rescan_ended_us = now;
+    if (source->rescan_at_us < now + PM_SOURCE_RESCAN_GAP_US) { /* asked for meanwhile */
+        source->rescan_at_us = now + PM_SOURCE_RESCAN_GAP_US;
+    }
     if (!source->opts.once && pm_source_period_us(source) > 0) {
         source->rescan_at_us =
             pm_source_earlier(source->rescan_at_us, now + pm_source_period_us(source));
@@ -160,6 +161,7 @@ static void start_walk(struct pm_source *source, const char *start)
 static void start_full_walk(struct pm_source *source)
 {
     pm_source_drop_new_dirs(source); /* they are part of everything */
+    pm_source_watch(source);
     source->rescan_at_us = INT64_MAX;
     source->full = (struct pm_source_full){.running = true,
         .wall_us = pm_wall_us(source->opts.clock),

@@ -230,7 +230,7 @@ enum pm_code pm_watch_open(
     watch->opts = *opts;
     watch->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (watch->fd < 0) {
-        pm_err_errno(err, errno, "inotify_init1");
+        pm_err_errno(err, errno, "inotify_init1 (see fs.inotify.max_user_instances, ulimit -n)");
         free(watch);
         return PM_EIO;
     }

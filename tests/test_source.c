@@ -89,7 +89,6 @@ int main(void)
     const struct CMUnitTest tests[] = {TEST(first_walk_settles_then_tells),
         TEST(settle_0_needs_no_time), TEST(retime_and_same), TEST(stop_in_the_middle)};
 #undef TEST
-    pm_log_init(PM_LOG_ERR, 0);
     pm_source_free(NULL);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -124,13 +124,117 @@ static void slow_ledger_holds_the_walk(void **state)
     assert_int_equal(told.count, FILES + 1);
 }
 
+/* The kernel's limit of watches is reached: polled, said once, watched again when there is room. */
+static void watch_limit_falls_back_to_polling(void **state)
+{
+    struct rig *rig = *state;
+    struct pm_source_opts opts = opts_of(rig);
+    kernel.watch_errno = ENOSPC;
+    atomic_store(&kernel.watches_left, 2);
+    pm_tmpdir_write(rig->dir, "a/gt/a.tif", "x");
+    pm_tmpdir_write(rig->dir, "b/gt/b.tif", "x");
+    open_source(rig, &opts);
+    expect_line(rig, "*");
+    assert_int_equal(double_count("+a/gt/a.tif"), 1);
+    assert_false(stats_of(rig).watching);
+    pm_tmpdir_write(rig->dir, "b/gt/c.tif", "x"); /* no event can tell of it */
+    expect_line(rig, "+b/gt/c.tif");
+    assert_true(stats_of(rig).walks >= 2);
+    rig->walks = stats_of(rig).walks + 3; /* at poll_s, and not a word more about it */
+    assert_true(passing(rig, walked));
+    assert_int_equal(log_double_count('W', "event=polling every_s=60"), 1);
+    assert_int_equal(log_double_count('W', ""), 1);
+
+    kernel.watch_errno = 0;
+    assert_true(passing(rig, watching));
+    assert_int_equal(log_double_count('I', "event=watching"), 1);
+    assert_true(passing(rig, quiet));
+    rig->walks = stats_of(rig).walks;
+    pm_tmpdir_write(rig->dir, "b/gt/d.tif", "x");
+    expect_line(rig, "+b/gt/d.tif"); /* by its event: without another walk */
+    assert_int_equal(stats_of(rig).walks, rig->walks);
+    assert_int_equal(log_double_count('W', ""), 1);
+}
+
+/* The limit is reached by a folder that comes later. */
+static void watch_limit_reached_later(void **state)
+{
+    struct rig *rig = *state;
+    struct pm_source_opts opts = opts_of(rig);
+    open_source(rig, &opts);
+    expect_walks(rig, 1);
+    assert_true(stats_of(rig).watching);
+    kernel.watch_errno = ENOSPC;
+    pm_tmpdir_folder(rig->dir, "late/gt");
+    assert_true(passing(rig, polled));
+    assert_int_equal(log_double_count('W', "event=polling"), 1);
+    pm_tmpdir_write(rig->dir, "late/gt/a.tif", "x");
+    expect_line(rig, "+late/gt/a.tif");
+    kernel.watch_errno = 0;
+    assert_true(passing(rig, watching));
+}
+
+/* No inotify to be had at all (EMFILE): polled, said once, watched as soon as there is one. */
+static void no_inotify_falls_back_to_polling(void **state)
+{
+    struct rig *rig = *state;
+    struct pm_source_opts opts = opts_of(rig);
+    kernel.init_errno = EMFILE;
+    pm_tmpdir_write(rig->dir, "a.tif", "x");
+    open_source(rig, &opts);
+    expect_line(rig, "*");
+    pm_tmpdir_write(rig->dir, "b.tif", "x");
+    expect_line(rig, "+b.tif");
+    rig->walks = 5;
+    assert_true(passing(rig, walked));
+    assert_true(atomic_load(&kernel.inits) >= 4); /* it went on asking */
+    assert_int_equal(log_double_count('W', "event=polling"), 1);
+    assert_int_equal(log_double_count('W', ""), 1);
+    assert_false(stats_of(rig).watching);
+
+    kernel.init_errno = 0;
+    assert_true(passing(rig, watching));
+    assert_int_equal(log_double_count('I', "event=watching"), 1);
+    assert_true(passing(rig, quiet));
+    rig->walks = stats_of(rig).walks;
+    pm_tmpdir_write(rig->dir, "c.tif", "x");
+    expect_line(rig, "+c.tif");
+    assert_int_equal(stats_of(rig).walks, rig->walks);
+}
+
+/* Events never come although every folder is watched (a network drive): all within rescan_s. */
+static void deaf_watch_is_made_up_for_by_rescans(void **state)
+{
+    struct rig *rig = *state;
+    struct pm_source_opts opts = opts_of(rig);
+    int64_t began_us;
+    kernel.deaf = true;
+    pm_tmpdir_write(rig->dir, "s/gone.tif", "x");
+    pm_tmpdir_write(rig->dir, "s/old.tif", "x");
+    open_source(rig, &opts);
+    expect_line(rig, "*");
+    assert_true(passing(rig, quiet));
+    double_forget();
+    began_us = mono_of(rig);
+    pm_tmpdir_write(rig->dir, "s/old.tif", "longer");
+    pm_tmpdir_unlink(rig->dir, "s/gone.tif");
+    pm_tmpdir_write(rig->dir, "new/gt/a.tif", "x");
+    expect_line(rig, "+new/gt/a.tif");
+    expect_line(rig, "*");
+    assert_int_equal(double_count("+s/old.tif"), 1);
+    assert_int_equal(double_count("+s/gone.tif"), 0); /* the ledger: not seen by a whole walk */
+    assert_true(mono_of(rig) - began_us <= 310 * (int64_t)S);
+    assert_int_equal(stats_of(rig).walks, 2);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {TEST(polled_file_settles_by_its_stamp),
         TEST(rescan_tells_all_again_at_once), TEST(lost_root_declares_nothing_gone),
-        TEST(clock_jump_declares_nothing_gone), TEST(slow_ledger_holds_the_walk)};
+        TEST(clock_jump_declares_nothing_gone), TEST(slow_ledger_holds_the_walk),
+        TEST(watch_limit_falls_back_to_polling), TEST(watch_limit_reached_later),
+        TEST(no_inotify_falls_back_to_polling), TEST(deaf_watch_is_made_up_for_by_rescans)};
 #undef TEST
-    pm_log_init(PM_LOG_ERR, 0);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,7 +20,8 @@ struct double_told {
     char **lines;
     size_t count, size;
     size_t batches, largest;
-    int64_t since_us; /* of the last walk */
+    int64_t since_us;      /* of the last walk */
+    struct pm_stamp stamp; /* of the last file seen */
     struct pm_gauges gauges;
     int gauges_told;
     bool hold;   /* keep answers until double_answer() */
@@ -100,6 +101,7 @@ enum pm_code pm_ledger_sight(struct pm_ledger *ledger, const char *source_name,
     (void)source_name;
     for (size_t i = 0; !told.refuse && i < count; i++) {
         double_add(sightings[i].kind == PM_SEEN ? '+' : '-', sightings[i].path);
+        told.stamp = sightings[i].kind == PM_SEEN ? sightings[i].stamp : told.stamp;
     }
     told.batches += !told.refuse;
     told.largest = count > told.largest ? count : told.largest;

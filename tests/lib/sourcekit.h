@@ -19,9 +19,10 @@
 
 #include <cmocka.h>
 
-#include "common/log.h"
 #include "daemon/source.h"
+#include "tests/lib/inotify_double.h"
 #include "tests/lib/ledger_double.h"
+#include "tests/lib/log_double.h"
 #include "tests/lib/looping.h"
 #include "tests/lib/tmpdir.h"
 
@@ -102,11 +103,11 @@ static inline bool settling(void *ctx)
 /* Time passes until the condition holds. */
 static inline bool passing(struct rig *rig, bool (*holds)(void *ctx))
 {
-    for (int i = 0; i < 2000; i++) {
+    for (int i = 0; i < 20000; i++) {
         if (holds(rig)) {
             return true;
         }
-        pm_fake_clock_pass(&rig->clock, S / 10);
+        pm_fake_clock_pass(&rig->clock, i < 300 ? S / 10 : S / 2); /* soon tired of waiting */
         uv_run(&rig->loop, UV_RUN_NOWAIT);
         usleep(500);
     }
@@ -126,6 +127,45 @@ static inline void expect_walks(struct rig *rig, int64_t n)
 {
     rig->walks = n;
     assert_true(pm_loop_until(&rig->loop, walked, rig));
+}
+
+static inline struct pm_source_stats stats_of(const struct rig *rig)
+{
+    struct pm_source_stats stats;
+    pm_source_stats(rig->source, &stats);
+    return stats;
+}
+
+static inline bool watching(void *ctx)
+{
+    pm_source_tick(((struct rig *)ctx)->source);
+    return stats_of(ctx).watching;
+}
+
+static inline bool polled(void *ctx)
+{
+    return !watching(ctx);
+}
+
+static inline int64_t mono_of(struct rig *rig)
+{
+    return pm_mono_us(&rig->clock.clock);
+}
+
+/* 0.tif, 1.tif ... in the input: links, which are made faster than files. */
+static inline void make_links(struct rig *rig, int count)
+{
+    char *first = pm_tmpdir_path(rig->dir, ".first");
+    pm_tmpdir_write(rig->dir, ".first", "x");
+    for (int i = 0; i < count; i++) {
+        char name[32];
+        char *path;
+        snprintf(name, sizeof name, "%d.tif", i);
+        path = pm_tmpdir_path(rig->dir, name);
+        assert_int_equal(link(first, path), 0);
+        free(path);
+    }
+    free(first);
 }
 
 static inline int set_up(void **state)
@@ -150,6 +190,8 @@ static inline int tear_down(void **state)
     assert_true(pm_loop_end(&rig->loop));
     pm_tmpdir_remove(rig->dir);
     double_clear();
+    log_double_forget();
+    inotify_double_reset();
     free(rig);
     return 0;
 }
