@@ -1,15 +1,20 @@
 #include "daemon/check.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "common/below.h"
 #include "daemon/walk.h"
 
 struct slot {
-    uv_fs_t req;
+    uv_work_t work;
     struct pm_check *check;
     struct pm_settle_entry *entry; /* NULL: free */
+    char *path;                    /* absolute */
+    struct stat st;
+    int rc; /* 0 or -errno */
 };
 
 struct pm_check {
@@ -36,39 +41,54 @@ void pm_check_free(struct pm_check *check)
     free(check);
 }
 
-static void answer(struct pm_check *check, struct pm_settle_entry *entry, const uv_fs_t *req)
+/* Not there any more, or behind a link, which is the same to us. */
+static bool is_gone(int rc)
+{
+    return rc == -ENOENT || rc == -ENOTDIR || rc == -ELOOP;
+}
+
+static void answer(struct pm_check *check, struct slot *slot)
 {
     const struct pm_check_opts *opts = &check->opts;
-    const char *path = req->path + strlen(opts->root);
+    const char *path = slot->path + strlen(opts->root);
     int64_t now_us = pm_mono_us(opts->clock);
 
     path += *path == '/';
-    if (req->result == 0 && S_ISREG(req->statbuf.st_mode)) {
-        struct pm_stamp stamp = pm_walk_stamp(&req->statbuf);
-        if (pm_settle_answer(opts->settle, entry, &stamp, now_us) == PM_SETTLE_SETTLED) {
+    if (slot->rc == 0 && S_ISREG(slot->st.st_mode)) {
+        struct pm_stamp stamp = pm_walk_stamp(&slot->st);
+        if (pm_settle_answer(opts->settle, slot->entry, &stamp, now_us) == PM_SETTLE_SETTLED) {
             opts->settled(opts->ctx, path, &stamp);
         }
-    } else if (!pm_settle_drop(opts->settle, entry, now_us)) {
+    } else if (!pm_settle_drop(opts->settle, slot->entry, now_us)) {
         /* something happened to it meanwhile: it will be looked at again */
-    } else if (req->result == 0 || req->result == UV_ENOENT || req->result == UV_ENOTDIR) {
+    } else if (slot->rc == 0 || is_gone(slot->rc)) {
         opts->gone(opts->ctx, path);
     } else {
         struct pm_err err;
-        pm_err_errno(&err, -(int)req->result, "\"%s\"", req->path);
+        pm_err_errno(&err, -slot->rc, "\"%s\"", slot->path);
         opts->lost(opts->ctx, &err);
     }
 }
 
-static void on_stat(uv_fs_t *req)
+/* On a pool thread. libuv's lstat takes a path, in which a folder may have become a link. */
+static void look_work(uv_work_t *work)
 {
-    struct slot *slot = req->data;
+    struct slot *slot = work->data;
+    size_t root_bytes = strlen(slot->check->opts.root);
+    slot->rc = pm_below_stat(slot->path, root_bytes, &slot->st) == 0 ? 0 : -errno;
+}
+
+static void look_done(uv_work_t *work, int status)
+{
+    struct slot *slot = work->data;
     struct pm_check *check = slot->check;
-    struct pm_settle_entry *entry = slot->entry;
+    (void)status; /* never cancelled */
 
     if (!check->stopped) {
-        answer(check, entry, req);
+        answer(check, slot);
     }
-    uv_fs_req_cleanup(req);
+    free(slot->path);
+    slot->path = NULL;
     slot->entry = NULL;
     check->busy--;
     pm_check_some(check);
@@ -77,23 +97,22 @@ static void on_stat(uv_fs_t *req)
 static bool start(struct pm_check *check, struct pm_settle_entry *entry)
 {
     struct slot *slot = check->slots;
-    char *path = pm_walk_join(check->opts.root, pm_settle_path(entry));
-    int rc = UV_ENOMEM;
 
     while (slot->entry != NULL) {
         slot++; /* the caller has seen that one is free */
     }
-    if (path != NULL) {
-        slot->check = check;
-        slot->req.data = slot;
-        rc = uv_fs_lstat(check->opts.loop, &slot->req, path, on_stat);
-        free(path);
+    slot->path = pm_walk_join(check->opts.root, pm_settle_path(entry));
+    slot->check = check;
+    slot->work.data = slot;
+    if (slot->path == NULL ||
+        uv_queue_work(check->opts.loop, &slot->work, look_work, look_done) != 0) {
+        free(slot->path);
+        slot->path = NULL;
+        return false;
     }
-    if (rc == 0) {
-        slot->entry = entry;
-        check->busy++;
-    }
-    return rc == 0;
+    slot->entry = entry;
+    check->busy++;
+    return true;
 }
 
 void pm_check_some(struct pm_check *check)

@@ -1,5 +1,5 @@
 /*
- * check: looks at files whose quiet time has ended, with asynchronous stats.
+ * check: looks at files whose quiet time has ended, with stats on threads of libuv's pool.
  * Owns: its stats under way, at most PM_CHECK_AT_ONCE.
  * Threads: loop thread.
  * Memory: freed by pm_check_free() when nothing is under way.

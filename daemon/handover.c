@@ -88,7 +88,7 @@ enum pm_code pm_handover_add(struct pm_handover *handover, enum pm_sighting_kind
     if (handover->muted) {
         return PM_OK;
     }
-    assert(kind == PM_GONE || stamp != NULL);
+    assert(kind != PM_SEEN || stamp != NULL);
     copy = strdup(path);
     if (copy == NULL || !reserve(handover)) {
         free(copy);

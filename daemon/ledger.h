@@ -39,10 +39,10 @@ void pm_ledger_reload(struct pm_ledger *ledger, struct pm_conf *conf);
 /* --- ingest (loop thread) --- */
 
 enum pm_sighting_kind {
-    PM_SEEN,    /* the file is there and has settled in this state */
-    PM_GONE,    /* the file is not there any more */
-    PM_SETTLING /* the file is there but has not settled: only keeps pm_ledger_walked from taking it
-                   for gone (a walk after a restart, or over a file being rewritten) */
+    PM_SEEN, /* the file is there and has settled in this state */
+    PM_GONE, /* the file is not there any more */
+    PM_KEPT  /* it is there, but has not settled or cannot be looked at; may be a folder. Only keeps
+                pm_ledger_walked from taking what is known of it, or of all below it, for gone */
 };
 
 struct pm_sighting {

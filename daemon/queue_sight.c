@@ -291,9 +291,10 @@ static enum pm_code collect(struct pm_query *query, struct ids *ids, struct pm_e
     return rc;
 }
 
-static enum pm_code lose_folder(struct sight *self, const char *path, struct pm_err *err)
+/* The present images below a folder. */
+static enum pm_code list_below(
+    struct sight *self, const char *path, struct ids *ids, struct pm_err *err)
 {
-    struct ids ids = {0};
     size_t size = strlen(path);
     char *bound = malloc(size + 1);
     if (bound == NULL) {
@@ -307,7 +308,13 @@ static enum pm_code lose_folder(struct sight *self, const char *path, struct pm_
     bound[size] = '/' + 1;
     pm_query_bytes(query, ":high", bound, size + 1);
     free(bound);
-    enum pm_code rc = collect(query, &ids, err);
+    return collect(query, ids, err);
+}
+
+static enum pm_code lose_folder(struct sight *self, const char *path, struct pm_err *err)
+{
+    struct ids ids = {0};
+    enum pm_code rc = list_below(self, path, &ids, err);
     for (size_t i = 0; rc == PM_OK && i < ids.count; i++) {
         rc = lose(self, ids.id[i], err);
     }
@@ -325,22 +332,38 @@ static enum pm_code sight_gone(struct sight *self, const char *path, struct pm_e
     return image.id != 0 ? lose(self, image.id, err) : lose_folder(self, path, err);
 }
 
+/* --- there, no more is known --- */
+
+static enum pm_code sight_kept(struct sight *self, const char *path, struct pm_err *err)
+{
+    struct ids ids = {0};
+    struct image image;
+    enum pm_code rc = find(self, path, &image, err);
+    if (rc == PM_OK && image.id != 0) {
+        return mark_seen(self->seen, image.id, self->now_us, err);
+    }
+    if (rc == PM_OK) {
+        rc = list_below(self, path, &ids, err);
+    }
+    for (size_t i = 0; rc == PM_OK && i < ids.count; i++) {
+        rc = mark_seen(self->seen, ids.id[i], self->now_us, err);
+    }
+    free(ids.id);
+    return rc;
+}
+
 /* --- the two verbs --- */
 
 static enum pm_code sight_one(
     struct sight *self, const struct pm_sighting *sighting, struct pm_err *err)
 {
-    struct image image;
-    enum pm_code rc;
     switch (sighting->kind) {
     case PM_SEEN:
         return sight_there(self, sighting, err);
     case PM_GONE:
         return sight_gone(self, sighting->path, err);
-    case PM_SETTLING:
-        rc = find(self, sighting->path, &image, err);
-        return rc == PM_OK && image.id != 0 ? mark_seen(self->seen, image.id, self->now_us, err)
-                                            : rc;
+    case PM_KEPT:
+        return sight_kept(self, sighting->path, err);
     }
     return PM_OK;
 }

@@ -409,6 +409,19 @@ size_t pm_settle_marked(const struct pm_settle *settle)
     return settle->marked;
 }
 
+void pm_settle_each_marked(
+    const struct pm_settle *settle, void (*each)(void *ctx, const char *path), void *ctx)
+{
+    for (size_t i = 0; i < settle->bucket_count; i++) {
+        for (const struct pm_settle_entry *entry = settle->buckets[i]; entry != NULL;
+             entry = entry->chain) {
+            if (entry->seq < settle->mark_seq) {
+                each(ctx, entry->path);
+            }
+        }
+    }
+}
+
 void pm_settle_trim(struct pm_settle *settle, size_t files)
 {
     if (settle->known.count > 2 * files + KNOWN_SPARE) {

@@ -61,8 +61,11 @@ size_t pm_settle_count(const struct pm_settle *settle);
 
 /* For "every file a walk saw has been dealt with": marks all entries there are now ... */
 void pm_settle_mark(struct pm_settle *settle);
-/* ... and tells how many of those are still waiting. */
+/* ... and tells how many of those are still waiting ... */
 size_t pm_settle_marked(const struct pm_settle *settle);
+/* ... and which. */
+void pm_settle_each_marked(
+    const struct pm_settle *settle, void (*each)(void *ctx, const char *path), void *ctx);
 
 /* After a complete walk that saw `files` files: drops remembered states when most of them must be
  * of files that changed or went away since. */

@@ -5,7 +5,7 @@
  * Memory: at most PM_SOURCE_UNSETTLED files wait at once (then the walk is held back); freed by
  * pm_source_free() once pm_source_stopped().
  * Errors: PM_ENOMEM at open. Folders that cannot be read are logged (once a minute at most),
- * nothing is declared gone on their account, and the next walk tries again.
+ * nothing in them is declared gone, and the next walk tries again.
  *
  * A full walk tells everything that is there. When everything it saw has settled and was handed
  * over, the ledger is told that the walk is complete, which makes files it did not see `gone`.

@@ -10,11 +10,10 @@
 #define STRAGGLER_US 60000000 /* how long a complete walk waits for files that keep changing */
 
 /* On a pool thread. */
-static int enter_dir(void *ctx, const char *path)
+static int enter_dir(void *ctx, int fd)
 {
     const struct pm_source *source = ctx;
-    bool root = strcmp(path, source->input) == 0;
-    return pm_watch_ask(source->watch, path, root);
+    return pm_watch_ask(source->watch, fd);
 }
 
 static void entered_dir(void *ctx, const char *rel, int result)
@@ -29,8 +28,8 @@ static void entered_dir(void *ctx, const char *rel, int result)
     } else if (result == -ENOSPC) {
         pm_err_set(
             &err, PM_ENOSPC, "the kernel's limit fs.inotify.max_user_watches is reached; raise it");
-    } else if (result == -ENOENT || result == -ENOTDIR || result == -EACCES || result == -ELOOP) {
-        return; /* gone or closed to us: the listing will say so */
+    } else if (result == -EACCES) {
+        return; /* closed to us: the listing will say so */
     } else {
         pm_err_errno(&err, -result, "inotify_add_watch \"%s\"", rel);
     }
@@ -60,6 +59,12 @@ static void saw_file(void *ctx, const char *rel, const struct pm_stamp *stamp)
     }
 }
 
+/* It is not gone, for all anybody knows. */
+static void saw_shut(void *ctx, const char *rel)
+{
+    pm_source_told(ctx, PM_KEPT, rel, NULL);
+}
+
 int64_t pm_source_period_us(const struct pm_source *source)
 {
     return source->watching ? source->opts.rescan_us : source->opts.poll_us;
@@ -69,8 +74,8 @@ static void complain(
     struct pm_source *source, const struct pm_walk_counts *counts, const struct pm_err *result)
 {
     if (pm_source_may_warn(source)) {
-        pm_log(PM_LOG_WARN, "source=%s event=walk_incomplete errors=%lld first=\"%s\"",
-            source->name, (long long)counts->errors, result->text);
+        pm_log(PM_LOG_WARN, "source=%s event=walk_incomplete unseen=%lld first=\"%s\"",
+            source->name, (long long)counts->unseen, result->text);
     }
 }
 
@@ -122,7 +127,8 @@ static void walk_done(
         complain(source, counts, result);
     }
     if (source->full.running) {
-        full_walk_ended(source, counts, result->code == PM_OK, root_lost);
+        bool complete = counts->lost == 0 && !root_lost && result->code != PM_ECANCELED;
+        full_walk_ended(source, counts, complete, root_lost);
     } else if (result->code != PM_OK) {
         pm_source_rescan(source); /* part of a new folder was not seen */
     }
@@ -147,6 +153,7 @@ static void start_walk(struct pm_source *source, const char *start)
         .enter = source->watch == NULL ? NULL : enter_dir,
         .entered = entered_dir,
         .file = saw_file,
+        .unseen = saw_shut,
         .done = walk_done,
         .ctx = source,
     };
@@ -186,6 +193,12 @@ void pm_source_walk_due(struct pm_source *source)
     }
 }
 
+/* Files that change for ever are not gone either. */
+static void straggles(void *ctx, const char *path)
+{
+    pm_source_told(ctx, PM_KEPT, path, NULL);
+}
+
 /* Tells the ledger of a complete walk once all it saw has been told. Sightings carry UTC, so when
  * the wall clock jumped meanwhile "not seen since" means nothing, and the next walk has to do it.
  */
@@ -199,6 +212,7 @@ void pm_source_tell_walked(struct pm_source *source)
         return;
     }
     full->to_tell = false;
+    pm_settle_each_marked(source->settle, straggles, source);
     if (!full->incomplete && drift > -CLOCK_JUMP_US && drift < CLOCK_JUMP_US) {
         pm_handover_walked(source->handover, full->wall_us);
     }

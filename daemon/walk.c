@@ -1,39 +1,46 @@
 #include "daemon/walk.h"
 
+#include <dirent.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
+#include <sys/stat.h>
 
-#include "common/formats/reader.h"
+#include "daemon/listing.h"
 
 /* Names judged in one go; the loop gets its turn before the next ones. Well under a millisecond. */
 #define NAMES_AT_ONCE 1024
 
-struct slot {
-    uv_fs_t req;
+/* Entries of the open folder that are looked at in one go on a pool thread. */
+struct batch {
+    uv_work_t work;
     struct pm_walk *walk;
+    size_t entry[PM_WALK_BATCH];
+    struct stat st[PM_WALK_BATCH];
+    int rc[PM_WALK_BATCH]; /* 0 or -errno */
+    int count;
     bool used;
 };
 
-/* Life: visit (enter hook, then scandir) -> list (names, stats) -> next visit ... -> close idle ->
- * done(). `steps` counts what libuv still owes us an answer for. */
+/* Life: visit (open, enter hook, names) -> list (batches of stats) -> next visit ... -> close idle
+ * -> done(). A folder stays open until all that was to be seen in it has been seen. */
 struct pm_walk {
     struct pm_walk_opts opts;
     char *root;
+    size_t root_bytes;
     char **stack;
     size_t stack_count, stack_size;
-    char *dir;       /* the directory being visited, below root */
-    uv_work_t enter; /* its enter hook */
-    int enter_result;
-    char *enter_path;
-    uv_fs_t scan; /* its listing */
-    bool listing; /* scan holds names not looked at yet */
-    struct slot slots[PM_WALK_INFLIGHT];
-    int inflight;  /* slots in use */
-    bool visiting; /* enter or scandir is under way */
+    char *dir;        /* the directory being visited, below root */
+    uv_work_t opener; /* opens and reads it */
+    char *open_path;
+    int open_rc, enter_rc; /* 0 or -errno; what the hook said */
+    struct pm_listing listing;
+    size_t next; /* the first entry not judged yet */
+    struct batch batches[PM_WALK_BATCHES];
+    int inflight;  /* batches in use */
+    bool visiting; /* opener is under way */
+    bool listing_open;
     bool held, cancelled, closing, root_lost;
     uv_idle_t idle; /* runs while there are more names than one go takes */
     struct pm_walk_counts counts;
@@ -42,84 +49,36 @@ struct pm_walk {
 
 static void pump(struct pm_walk *walk);
 
-/* --- names --- */
-
-static bool ends_with(const char *name, const char *end)
-{
-    size_t n = strlen(name);
-    size_t m = strlen(end);
-    return n >= m && strcasecmp(name + n - m, end) == 0;
-}
-
-bool pm_walk_hidden(const char *name)
-{
-    static const char *const unfinished[] = {
-        "~", ".part", ".partial", ".tmp", ".crdownload", ".filepart"};
-    if (name[0] == '.') {
-        return true;
-    }
-    for (size_t i = 0; i < sizeof unfinished / sizeof unfinished[0]; i++) {
-        if (ends_with(name, unfinished[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
-enum pm_name_kind pm_walk_name(const char *name)
-{
-    if (pm_walk_hidden(name)) {
-        return PM_NAME_HIDDEN;
-    }
-    return pm_format_known(name) ? PM_NAME_IMAGE : PM_NAME_OTHER;
-}
-
-bool pm_walk_inside(const char *path, const char *const *list, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        size_t n = strlen(list[i]);
-        if (strncmp(path, list[i], n) == 0 && (path[n] == '\0' || path[n] == '/')) {
-            return true;
-        }
-    }
-    return false;
-}
-
-struct pm_stamp pm_walk_stamp(const uv_stat_t *st)
-{
-    return (struct pm_stamp){
-        .size = (int64_t)st->st_size,
-        .mtime_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec,
-        .inode = (int64_t)st->st_ino,
-    };
-}
-
-char *pm_walk_join(const char *a, const char *b)
-{
-    size_t n = strlen(a);
-    size_t size = n + strlen(b) + 2;
-    bool slash = n > 0 && b[0] != '\0' && a[n - 1] != '/';
-    char *path = malloc(size);
-    if (path != NULL) {
-        snprintf(path, size, "%s%s%s", a, slash ? "/" : "", b);
-    }
-    return path;
-}
-
 /* --- errors --- */
 
-static void failed(struct pm_walk *walk, int uv_error, const char *rel)
+static void note(struct pm_walk *walk, int sys_errno, const char *rel)
 {
-    walk->counts.errors++;
     if (walk->result.code == PM_OK) {
-        pm_err_errno(&walk->result, -uv_error, "\"%s%s%s\"", walk->root == NULL ? "" : walk->root,
+        pm_err_errno(&walk->result, sys_errno, "\"%s%s%s\"", walk->root == NULL ? "" : walk->root,
             rel[0] == '\0' ? "" : "/", rel);
+    }
+}
+
+/* It is there, but what it is, or what is in it, cannot be seen. */
+static void unseen(struct pm_walk *walk, int rc, const char *rel)
+{
+    walk->counts.unseen++;
+    note(walk, -rc, rel);
+    if (walk->opts.unseen != NULL) {
+        walk->opts.unseen(walk->opts.ctx, rel);
     }
 }
 
 static void no_memory(struct pm_walk *walk)
 {
-    failed(walk, UV_ENOMEM, walk->dir == NULL ? "" : walk->dir);
+    walk->counts.lost++;
+    note(walk, ENOMEM, walk->dir == NULL ? "" : walk->dir);
+}
+
+/* Gone since its name was read, or, what comes to the same, a link now. */
+static bool went_away(int rc)
+{
+    return rc == -ENOENT || rc == -ENOTDIR || rc == -ELOOP;
 }
 
 /* --- the stack of directories --- */
@@ -181,201 +140,204 @@ static void on_closed(uv_handle_t *handle)
     free_walk(walk);
 }
 
-static void finish_listing(struct pm_walk *walk)
+static void close_listing(struct pm_walk *walk)
 {
-    if (walk->listing) {
-        uv_fs_req_cleanup(&walk->scan);
-        walk->listing = false;
+    if (walk->listing_open) {
+        pm_listing_close(&walk->listing);
+        walk->listing_open = false;
     }
 }
 
-/* --- one file --- */
+/* --- what the entries of the open folder are --- */
 
-static const char *base_name(const char *rel)
+static const char *name_of(const struct pm_walk *walk, size_t entry)
 {
-    const char *slash = strrchr(rel, '/');
-    return slash == NULL ? rel : slash + 1;
+    return pm_listing_name(&walk->listing, entry);
 }
 
-static void on_stat(uv_fs_t *req)
+static void judge_stat(
+    struct pm_walk *walk, const char *name, const char *rel, const struct stat *st)
 {
-    struct slot *slot = req->data;
-    struct pm_walk *walk = slot->walk;
-    /* libuv keeps the absolute path we asked about; what lies behind the root is ours. */
-    const char *rel = req->path + strlen(walk->root);
-    rel += *rel == '/';
-
-    if (walk->cancelled || req->result == UV_ENOENT || req->result == UV_ENOTDIR) {
-        /* nobody wants to know any more, or it went away since it was listed */
-    } else if (req->result < 0) {
-        failed(walk, (int)req->result, rel);
-    } else if (S_ISREG(req->statbuf.st_mode) && pm_walk_name(base_name(rel)) != PM_NAME_IMAGE) {
+    if (S_ISREG(st->st_mode) && pm_walk_name(name) != PM_NAME_IMAGE) {
         walk->counts.ignored++; /* the listing did not tell what it was */
-    } else if (S_ISREG(req->statbuf.st_mode)) {
-        struct pm_stamp stamp = pm_walk_stamp(&req->statbuf);
+    } else if (S_ISREG(st->st_mode)) {
+        struct pm_stamp stamp = pm_walk_stamp(st);
         walk->counts.files++;
         walk->opts.file(walk->opts.ctx, rel, &stamp);
-    } else if (S_ISDIR(req->statbuf.st_mode)) {
+    } else if (S_ISDIR(st->st_mode)) {
         push_dir(walk, rel);
-    } else if (S_ISLNK(req->statbuf.st_mode)) {
+    } else if (S_ISLNK(st->st_mode)) {
         walk->counts.links++;
     } else {
         walk->counts.special++;
     }
-    uv_fs_req_cleanup(req);
-    slot->used = false;
+}
+
+/* On a pool thread. */
+static void look_work(uv_work_t *work)
+{
+    struct batch *batch = work->data;
+    for (int i = 0; i < batch->count; i++) {
+        batch->rc[i] = pm_listing_look(&batch->walk->listing, batch->entry[i], &batch->st[i]);
+    }
+}
+
+static void look_done(uv_work_t *work, int status)
+{
+    struct batch *batch = work->data;
+    struct pm_walk *walk = batch->walk;
+    (void)status; /* never cancelled */
+
+    for (int i = 0; i < batch->count && !walk->cancelled; i++) {
+        const char *name = name_of(walk, batch->entry[i]);
+        char *rel = pm_walk_join(walk->dir, name);
+        if (rel == NULL) {
+            no_memory(walk);
+        } else if (batch->rc[i] == 0) {
+            judge_stat(walk, name, rel, &batch->st[i]);
+        } else if (!went_away(batch->rc[i])) {
+            unseen(walk, batch->rc[i], rel);
+        }
+        free(rel);
+    }
+    batch->used = false;
     walk->inflight--;
     pump(walk);
 }
 
-static void stat_entry(struct pm_walk *walk, const char *rel)
+static void look(struct pm_walk *walk, struct batch *batch)
 {
-    struct slot *slot = walk->slots;
-    char *path = pm_walk_join(walk->root, rel);
-    int rc = UV_ENOMEM;
-
-    while (slot->used) {
-        slot++; /* the caller has seen that one is free */
-    }
-    slot->walk = walk;
-    slot->req.data = slot;
-    if (path != NULL) {
-        rc = uv_fs_lstat(walk->opts.loop, &slot->req, path, on_stat);
-    }
-    if (rc == 0) {
-        slot->used = true;
+    batch->walk = walk;
+    batch->work.data = batch;
+    if (uv_queue_work(walk->opts.loop, &batch->work, look_work, look_done) == 0) {
+        batch->used = true;
         walk->inflight++;
     } else {
-        failed(walk, rc, rel);
+        no_memory(walk);
     }
-    free(path);
 }
 
 /* --- the names of one directory --- */
 
-/* A name whose type the file system tells with the listing needs no stat unless it is an image. */
-static void judge(struct pm_walk *walk, const uv_dirent_t *entry)
+/* A name whose type the file system tells with the listing needs no stat unless it is an image.
+ * True: it does need one. */
+static bool judge(struct pm_walk *walk, size_t entry)
 {
-    enum pm_name_kind kind = pm_walk_name(entry->name);
-    bool dir = entry->type == UV_DIRENT_DIR;
-    char *rel;
+    enum pm_name_kind kind = pm_walk_name(name_of(walk, entry));
+    int type = pm_listing_type(&walk->listing, entry);
 
     if (kind == PM_NAME_HIDDEN) {
         walk->counts.hidden++;
-        return;
-    }
-    if (entry->type == UV_DIRENT_LINK) {
+    } else if (type == DT_LNK) {
         walk->counts.links++;
-        return;
-    }
-    if (entry->type == UV_DIRENT_FILE && kind == PM_NAME_OTHER) {
+    } else if (type == DT_REG && kind == PM_NAME_OTHER) {
         walk->counts.ignored++;
-        return;
-    }
-    if (!dir && entry->type != UV_DIRENT_FILE && entry->type != UV_DIRENT_UNKNOWN) {
-        walk->counts.special++;
-        return;
-    }
-    rel = pm_walk_join(walk->dir, entry->name);
-    if (rel == NULL) {
-        no_memory(walk);
-    } else if (dir) {
-        push_dir(walk, rel);
-    } else {
-        stat_entry(walk, rel);
-    }
-    free(rel);
-}
-
-/* True when the listing has come to its end. */
-static bool list_some(struct pm_walk *walk)
-{
-    for (int i = 0; i < NAMES_AT_ONCE && walk->inflight < PM_WALK_INFLIGHT; i++) {
-        uv_dirent_t entry;
-        if (uv_fs_scandir_next(&walk->scan, &entry) != 0) {
-            return true;
+    } else if (type == DT_DIR) {
+        char *rel = pm_walk_join(walk->dir, name_of(walk, entry));
+        if (rel == NULL) {
+            no_memory(walk);
+        } else {
+            push_dir(walk, rel);
         }
-        judge(walk, &entry);
+        free(rel);
+    } else if (type == DT_REG || type == DT_UNKNOWN) {
+        return true;
+    } else {
+        walk->counts.special++;
     }
     return false;
 }
 
-static void on_scan(uv_fs_t *req)
+static struct batch *free_batch(struct pm_walk *walk)
 {
-    struct pm_walk *walk = req->data;
-    ssize_t rc = req->result;
-
-    walk->visiting = false;
-    walk->listing = true;
-    if (rc >= 0) {
-        walk->counts.dirs++;
-    } else if (walk->dir[0] == '\0') {
-        walk->root_lost = true;
-        failed(walk, (int)rc, walk->dir);
-    } else if (rc != UV_ENOENT && rc != UV_ENOTDIR) {
-        failed(walk, (int)rc, walk->dir);
+    for (int i = 0; i < PM_WALK_BATCHES; i++) {
+        if (!walk->batches[i].used) {
+            return &walk->batches[i];
+        }
     }
-    if (rc < 0 || walk->cancelled) {
-        finish_listing(walk);
-    }
-    pump(walk);
+    return NULL;
 }
 
-static void scan(struct pm_walk *walk)
+static void list_some(struct pm_walk *walk)
 {
-    char *path = pm_walk_join(walk->root, walk->dir);
-    int rc = UV_ENOMEM;
-    walk->scan.data = walk;
-    if (path != NULL) {
-        rc = uv_fs_scandir(walk->opts.loop, &walk->scan, path, 0, on_scan);
+    struct batch *batch = free_batch(walk);
+    for (int i = 0; i < NAMES_AT_ONCE && batch != NULL && walk->next < walk->listing.count;) {
+        for (batch->count = 0;
+             i < NAMES_AT_ONCE && batch->count < PM_WALK_BATCH && walk->next < walk->listing.count;
+             i++, walk->next++) {
+            if (judge(walk, walk->next)) {
+                batch->entry[batch->count++] = walk->next;
+            }
+        }
+        if (batch->count > 0) {
+            look(walk, batch);
+            batch = free_batch(walk);
+        }
     }
-    walk->visiting = rc == 0;
-    if (rc != 0) {
-        failed(walk, rc, walk->dir);
-    }
-    free(path);
 }
 
-static void enter_work(uv_work_t *work)
+/* On a pool thread. Watched first, listed afterwards, so that what appears between the two is seen
+ * by one or the other. */
+static void open_work(uv_work_t *work)
 {
     struct pm_walk *walk = work->data;
-    walk->enter_result = walk->opts.enter(walk->opts.ctx, walk->enter_path);
+    walk->open_rc = pm_listing_open(&walk->listing, walk->open_path, walk->root_bytes);
+    if (walk->open_rc == 0 && walk->opts.enter != NULL) {
+        walk->enter_rc = walk->opts.enter(walk->opts.ctx, walk->listing.fd);
+    }
+    if (walk->open_rc == 0) {
+        walk->open_rc = pm_listing_read(&walk->listing);
+    }
 }
 
-static void enter_done(uv_work_t *work, int status)
+static void cannot_open(struct pm_walk *walk)
+{
+    close_listing(walk);
+    if (walk->dir[0] == '\0') {
+        walk->root_lost = true;
+        note(walk, -walk->open_rc, "");
+    } else if (walk->open_rc == -ENOMEM) {
+        no_memory(walk);
+    } else if (!went_away(walk->open_rc)) {
+        unseen(walk, walk->open_rc, walk->dir);
+    }
+}
+
+static void open_done(uv_work_t *work, int status)
 {
     struct pm_walk *walk = work->data;
     (void)status; /* never cancelled */
-    free(walk->enter_path);
-    walk->enter_path = NULL;
+
+    free(walk->open_path);
+    walk->open_path = NULL;
     walk->visiting = false;
-    if (!walk->cancelled) {
-        walk->opts.entered(walk->opts.ctx, walk->dir, walk->enter_result);
-        scan(walk);
+    walk->listing_open = walk->listing.fd >= 0;
+    walk->next = 0;
+    if (walk->listing_open && !walk->cancelled && walk->opts.enter != NULL) {
+        walk->opts.entered(walk->opts.ctx, walk->dir, walk->enter_rc);
+    }
+    if (walk->open_rc != 0) {
+        cannot_open(walk);
+    } else {
+        walk->counts.dirs++;
     }
     pump(walk);
 }
 
-/* Takes the next directory from the stack: watched first, listed afterwards, so that what appears
- * between the two is seen by one or the other. */
+/* Takes the next directory from the stack. */
 static void visit(struct pm_walk *walk)
 {
     free(walk->dir);
     walk->dir = walk->stack[--walk->stack_count];
-    if (walk->opts.enter == NULL) {
-        scan(walk);
-        return;
+    walk->opener.data = walk;
+    walk->open_path = pm_walk_join(walk->root, walk->dir);
+    walk->visiting = walk->open_path != NULL &&
+                     uv_queue_work(walk->opts.loop, &walk->opener, open_work, open_done) == 0;
+    if (!walk->visiting) {
+        free(walk->open_path);
+        walk->open_path = NULL;
+        no_memory(walk);
     }
-    walk->enter.data = walk;
-    walk->enter_path = pm_walk_join(walk->root, walk->dir);
-    if (walk->enter_path != NULL &&
-        uv_queue_work(walk->opts.loop, &walk->enter, enter_work, enter_done) == 0) {
-        walk->visiting = true;
-        return;
-    }
-    free(walk->enter_path);
-    walk->enter_path = NULL;
-    no_memory(walk);
 }
 
 static void on_idle(uv_idle_t *idle)
@@ -386,26 +348,25 @@ static void on_idle(uv_idle_t *idle)
 /* Does what can be done now; whoever answers later calls again. */
 static void pump(struct pm_walk *walk)
 {
-    bool more = false; /* names left although a stat could be started */
+    bool more; /* names left although a look could be started */
 
-    if (walk->cancelled) {
-        finish_listing(walk);
-    } else if (walk->listing && !walk->held) {
-        if (list_some(walk)) {
-            finish_listing(walk);
-        }
-        more = walk->listing && walk->inflight < PM_WALK_INFLIGHT;
+    if (walk->listing_open && !walk->held && !walk->cancelled) {
+        list_some(walk);
     }
-    while (!walk->cancelled && !walk->held && !walk->visiting && !walk->listing &&
+    more = walk->listing_open && walk->next < walk->listing.count && !walk->cancelled;
+    if (walk->inflight == 0 && !more) {
+        close_listing(walk);
+    }
+    while (!walk->cancelled && !walk->held && !walk->visiting && !walk->listing_open &&
            walk->stack_count > 0) {
         visit(walk);
     }
-    if (more) {
+    if (more && !walk->held && walk->inflight < PM_WALK_BATCHES) {
         uv_idle_start(&walk->idle, on_idle);
     } else {
         uv_idle_stop(&walk->idle);
     }
-    if (!walk->visiting && !walk->listing && walk->inflight == 0 && !walk->closing &&
+    if (!walk->visiting && !walk->listing_open && !walk->closing &&
         (walk->stack_count == 0 || walk->cancelled)) {
         walk->closing = true;
         uv_close((uv_handle_t *)&walk->idle, on_closed);
@@ -424,7 +385,9 @@ enum pm_code pm_walk_start(
     }
     walk->opts = *opts;
     walk->opts.root = walk->opts.start = NULL; /* the caller's; not ours to keep */
+    walk->listing.fd = -1;
     walk->root = pm_walk_join(opts->root, "");
+    walk->root_bytes = strlen(opts->root);
     push(walk, pm_walk_join(opts->start, ""));
     if (walk->root == NULL || walk->stack_count == 0) {
         free_walk(walk);

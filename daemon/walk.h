@@ -1,13 +1,15 @@
 /*
  * walk: an asynchronous walk through a folder, one directory open at a time.
  * Owns: its requests, one open directory listing, a stack of directories to visit.
- * Threads: loop thread; only the enter hook runs on a thread of libuv's pool.
+ * Threads: loop thread; what waits for the disk, and the enter hook, on threads of libuv's pool.
  * Memory: freed by itself after done() has returned.
- * Errors: what cannot be looked at is counted, the first such case is kept for done(); a file or
- * folder that disappears meanwhile is no error.
+ * Errors: what cannot be looked at is told and counted, the first such case is kept for done(); a
+ * file or folder that disappears meanwhile is no error.
  *
- * Never follows a symbolic link (except when the root itself is one), never enters a folder of the
- * skip list, passes over hidden and temporary names. At most PM_WALK_INFLIGHT stats are under way.
+ * Never follows a symbolic link (except when the root itself is one), not even one that takes a
+ * folder's place during the walk: what is listed and looked at is what was opened (listing.h; that
+ * is why libuv's own scandir and lstat, which take paths, are not used). Never enters a folder of
+ * the skip list, passes over hidden and temporary names.
  */
 #ifndef PM_DAEMON_WALK_H
 #define PM_DAEMON_WALK_H
@@ -21,7 +23,9 @@
 #include "common/err.h"
 #include "common/result.h"
 
-#define PM_WALK_INFLIGHT 32
+#define PM_WALK_BATCHES 4 /* libuv's pool has as many threads */
+#define PM_WALK_BATCH 32  /* files looked at in one go */
+#define PM_WALK_INFLIGHT (PM_WALK_BATCHES * PM_WALK_BATCH)
 
 enum pm_name_kind {
     PM_NAME_IMAGE,
@@ -39,7 +43,8 @@ struct pm_walk_counts {
     int64_t hidden;
     int64_t links;   /* symbolic links, not followed */
     int64_t special; /* devices, sockets, pipes */
-    int64_t errors;  /* could not be looked at; the walk is then not complete */
+    int64_t unseen;  /* could not be looked at; each was told to unseen() */
+    int64_t lost;    /* nobody knows what (no memory): the walk is not complete */
 };
 
 struct pm_walk_opts {
@@ -48,12 +53,15 @@ struct pm_walk_opts {
     const char *start;       /* folder below root to walk; "": all of it; copied */
     const char *const *skip; /* absolute folders not to enter; must outlive the walk */
     size_t skip_count;
-    /* Before a directory is listed, on a pool thread; path is absolute. May be NULL. */
-    int (*enter)(void *ctx, const char *path);
+    /* Before an open directory is listed, on a pool thread. May be NULL. */
+    int (*enter)(void *ctx, int fd);
     /* Afterwards, on the loop: what enter returned for rel ("" for the root). */
     void (*entered)(void *ctx, const char *rel, int result);
     /* A regular file that is an image by its name; rel is below root. */
     void (*file)(void *ctx, const char *rel, const struct pm_stamp *stamp);
+    /* Something is there (a folder with all below it, or a file) that cannot be looked at. May be
+     * NULL. */
+    void (*unseen)(void *ctx, const char *rel);
     /* The end, exactly once: PM_OK, PM_ECANCELED, or the first error with its message. root_lost:
      * the root itself could not be listed. The walk is freed when it returns. */
     void (*done)(void *ctx, const struct pm_walk_counts *counts, const struct pm_err *result,
@@ -62,6 +70,7 @@ struct pm_walk_opts {
 };
 
 struct pm_walk;
+struct stat;
 
 enum pm_code pm_walk_start(
     struct pm_walk **out, const struct pm_walk_opts *opts, struct pm_err *err);
@@ -74,6 +83,6 @@ void pm_walk_hold(struct pm_walk *walk, bool hold);
 bool pm_walk_inside(const char *path, const char *const *list, size_t count);
 /* "a", "b" -> "a/b", to be freed; an empty part adds no slash. NULL when out of memory. */
 char *pm_walk_join(const char *a, const char *b);
-struct pm_stamp pm_walk_stamp(const uv_stat_t *st);
+struct pm_stamp pm_walk_stamp(const struct stat *st);
 
 #endif

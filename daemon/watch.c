@@ -104,10 +104,17 @@ static void drop_below(struct pm_watch *watch, const char *path)
     }
 }
 
-int pm_watch_ask(const struct pm_watch *watch, const char *path, bool root)
+/* By descriptor, not by path: a path may lead to another folder by now. */
+int pm_watch_ask(const struct pm_watch *watch, int dir_fd)
 {
-    int number = inotify_add_watch(watch->fd, path, MASK | (root ? 0u : (uint32_t)IN_DONT_FOLLOW));
-    return number < 0 ? -errno : number;
+    char path[64];
+    int number;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", dir_fd);
+    number = inotify_add_watch(watch->fd, path, MASK);
+    if (number >= 0) {
+        return number;
+    }
+    return errno == ENOENT ? -ENOSYS : -errno; /* what is open does not go away */
 }
 
 enum pm_code pm_watch_keep(struct pm_watch *watch, int number, const char *rel, struct pm_err *err)

@@ -36,9 +36,10 @@ enum pm_code pm_watch_open(
     struct pm_watch **out, const struct pm_watch_opts *opts, struct pm_err *err);
 void pm_watch_close(struct pm_watch *watch); /* NULL is fine; no event comes afterwards */
 
-/* Asks the kernel to watch one directory (absolute path; root: it may be a symbolic link). May
- * block on the disk, so it is for a pool thread: gives a number for pm_watch_keep(), or -errno. */
-int pm_watch_ask(const struct pm_watch *watch, const char *path, bool root);
+/* Asks the kernel to watch an open directory. May block on the disk, so it is for a pool thread:
+ * gives a number for pm_watch_keep(), or -errno; -ENOSYS without /proc, the only way to name to
+ * inotify what is open. */
+int pm_watch_ask(const struct pm_watch *watch, int dir_fd);
 /* Remembers which directory a number of pm_watch_ask() stands for; rel is below the root. */
 enum pm_code pm_watch_keep(struct pm_watch *watch, int number, const char *rel, struct pm_err *err);
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -141,6 +142,29 @@ static void what_cannot_be_looked_at_is_lost(void **state)
     assert_int_equal(pm_settle_count(rig->settle), 0);
 }
 
+/* A file is not ours any more when its folder has become a link. */
+static void behind_a_link_is_gone(void **state)
+{
+    struct rig *rig = *state;
+    char *path = pm_tmpdir_path(rig->dir, "s");
+    pm_tmpdir_write(rig->dir, "s/a.tif", "12345");
+    pm_tmpdir_write(rig->dir, "s/b.tif", "12345");
+    touch(rig, "s/a.tif");
+    look_after(rig, 100000);
+    pm_tmpdir_rename(rig->dir, "s", "t");
+    assert_int_equal(symlink("t", path), 0);
+    free(path);
+    look_after(rig, 1000000);
+    assert_int_equal(rig->settled, 0);
+    assert_int_equal(rig->gone, 1);
+    path = pm_tmpdir_path(rig->dir, "link.tif");
+    assert_int_equal(symlink("t/a.tif", path), 0);
+    free(path);
+    touch(rig, "link.tif");
+    look_after(rig, 100000);
+    assert_int_equal(rig->gone, 2);
+}
+
 static void no_more_when_full(void **state)
 {
     struct rig *rig = *state;
@@ -188,8 +212,8 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {TEST(file_settles), TEST(what_is_not_there_is_gone),
-        TEST(what_cannot_be_looked_at_is_lost), TEST(no_more_when_full),
-        TEST(few_at_a_time_but_all), TEST(stopped_tells_nothing)};
+        TEST(what_cannot_be_looked_at_is_lost), TEST(behind_a_link_is_gone),
+        TEST(no_more_when_full), TEST(few_at_a_time_but_all), TEST(stopped_tells_nothing)};
 #undef TEST
     pm_check_free(NULL);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -160,8 +160,8 @@ static void a_walk_takes_for_gone_what_it_did_not_meet(void **state)
     kit->now_us += 1000000;
     int64_t walk_us = kit->now_us;
     pm_kit_see(kit, "s/gt/g.tif", 1);
-    struct pm_sighting unsettled = {.kind = PM_SETTLING, .path = "s/rewritten.tif"};
-    struct pm_sighting new_file = {.kind = PM_SETTLING, .path = "s/new.tif"};
+    struct pm_sighting unsettled = {.kind = PM_KEPT, .path = "s/rewritten.tif"};
+    struct pm_sighting new_file = {.kind = PM_KEPT, .path = "s/new.tif"};
     kit_sight(kit, "lab", &unsettled);
     kit_sight(kit, "lab", &new_file);
     pm_kit_walked(kit, walk_us);
@@ -169,6 +169,23 @@ static void a_walk_takes_for_gone_what_it_did_not_meet(void **state)
     pm_kit_expect(kit, "1|1", "select missing, queued from progress");
     pm_kit_walked(kit, walk_us); /* again: nothing more */
     pm_kit_expect(kit, "1|1", "select missing, queued from progress");
+}
+
+static void what_lies_in_a_closed_folder_is_not_gone(void **state)
+{
+    struct pm_kit *kit = *state;
+    struct pm_sighting closed = {.kind = PM_KEPT, .path = "s/closed"};
+    pm_kit_see(kit, "s/gt/g.tif", 1);
+    pm_kit_see(kit, "s/closed/t.tif", 1);
+    pm_kit_see(kit, "s/closed/deep/t.tif", 1);
+    pm_kit_see(kit, "s/closed2/t.tif", 1);
+    kit->now_us += 1000000;
+    int64_t walk_us = kit->now_us;
+    pm_kit_see(kit, "s/gt/g.tif", 1);
+    kit_sight(kit, "lab", &closed);
+    pm_kit_walked(kit, walk_us);
+    pm_kit_expect(
+        kit, "s/closed2/t.tif", "select group_concat(name) from image where state = 'gone'");
 }
 
 static void a_new_inode_alone_is_no_new_revision(void **state)
@@ -219,6 +236,7 @@ int main(void)
         with_kit(a_gone_file_makes_its_jobs_missing_but_keeps_done),
         with_kit(a_file_that_returns_changed_redoes_what_was_done),
         with_kit(a_folder_goes_as_a_whole),
+        with_kit(what_lies_in_a_closed_folder_is_not_gone),
         with_kit(a_walk_takes_for_gone_what_it_did_not_meet),
         with_kit(a_new_inode_alone_is_no_new_revision),
         with_kit(hostile_names_stay_apart_and_keep_their_bytes),

@@ -196,8 +196,15 @@ static void new_settle_time_counts_for_who_waits(void **state)
     pm_settle_free(settle);
 }
 
+static void count_marked(void *ctx, const char *path)
+{
+    int *count = ctx;
+    *count += strcmp(path, "c.tif") == 0 ? 100 : 1;
+}
+
 static void marks_are_paid_off(void **state)
 {
+    int count = 0;
     struct pm_settle *settle = settle_of(SETTLE);
     (void)state;
     saw(settle, "a.tif", &first, 0);
@@ -205,6 +212,8 @@ static void marks_are_paid_off(void **state)
     pm_settle_mark(settle);
     saw(settle, "c.tif", &first, 1);
     assert_int_equal(pm_settle_marked(settle), 2);
+    pm_settle_each_marked(settle, count_marked, &count);
+    assert_int_equal(count, 2);
     touch(settle, "b.tif", S);
     assert_int_equal(answer(settle, &first, S + PROBE), PM_SETTLE_WAIT); /* b: first stat */
     assert_int_equal(answer(settle, &first, SETTLE + 1), PM_SETTLE_SETTLED);

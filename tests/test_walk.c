@@ -15,6 +15,7 @@
 #include "daemon/walk.h"
 #include "tests/lib/looping.h"
 #include "tests/lib/tmpdir.h"
+#include "tests/lib/unprivileged.h"
 
 struct seen {
     char *dir;
@@ -27,7 +28,26 @@ struct seen {
     struct pm_walk_counts counts;
     struct pm_err result;
     int enter_result;
+    const char *swap_at_enter;   /* when the second folder is open: this one becomes a link */
+    const char *swap_at_entered; /* when the root has been listed */
+    int enters;
+    char unseen[512];
 };
+
+/* The folder rel becomes a link to "out". */
+static void swap(struct seen *seen, const char *rel)
+{
+    char *path = pm_tmpdir_path(seen->dir, rel);
+    pm_tmpdir_rename(seen->dir, rel, "was");
+    assert_int_equal(symlink("../out", path), 0);
+    free(path);
+}
+
+static void on_unseen(void *ctx, const char *rel)
+{
+    struct seen *seen = ctx;
+    snprintf(seen->unseen, sizeof seen->unseen, "%s", rel);
+}
 
 static void on_file(void *ctx, const char *rel, const struct pm_stamp *stamp)
 {
@@ -53,16 +73,22 @@ static void on_done(
     seen->root_lost = root_lost;
 }
 
-static int enter(void *ctx, const char *path)
+/* On a pool thread; the loop waits for it. */
+static int enter(void *ctx, int fd)
 {
-    (void)ctx;
-    return path[0] == '/' ? 7 : -1;
+    struct seen *seen = ctx;
+    if (seen->swap_at_enter != NULL && seen->enters++ == 1) {
+        swap(seen, seen->swap_at_enter);
+    }
+    return fd >= 0 ? 7 : -1;
 }
 
 static void entered(void *ctx, const char *rel, int result)
 {
     struct seen *seen = ctx;
-    (void)rel;
+    if (seen->swap_at_entered != NULL && rel[0] == '\0') {
+        swap(seen, seen->swap_at_entered);
+    }
     seen->entered++;
     seen->enter_result = result;
 }
@@ -80,6 +106,7 @@ static struct pm_walk_opts opts_of(struct seen *seen, const char *start)
         .enter = enter,
         .entered = entered,
         .file = on_file,
+        .unseen = on_unseen,
         .done = on_done,
         .ctx = seen};
 }
@@ -125,35 +152,6 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void names(void **state)
-{
-    static const struct {
-        const char *name;
-        enum pm_name_kind kind;
-    } cases[] = {{"a.tif", PM_NAME_IMAGE}, {"a.TIFF", PM_NAME_IMAGE}, {"-.tif", PM_NAME_IMAGE},
-        {"a.txt", PM_NAME_OTHER}, {"tif", PM_NAME_OTHER}, {"", PM_NAME_OTHER},
-        {".a.tif", PM_NAME_HIDDEN}, {"a.tif.part", PM_NAME_HIDDEN}, {"a.partial", PM_NAME_HIDDEN},
-        {"a.tmp", PM_NAME_HIDDEN}, {"a.TMP", PM_NAME_HIDDEN}, {"a.tif~", PM_NAME_HIDDEN},
-        {"a.tif.crdownload", PM_NAME_HIDDEN}, {"a.filepart", PM_NAME_HIDDEN},
-        {"part.tif", PM_NAME_IMAGE}};
-    (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        assert_int_equal(pm_walk_name(cases[i].name), cases[i].kind);
-    }
-}
-
-static void inside(void **state)
-{
-    static const char *const list[] = {"/a/out", "/b"};
-    (void)state;
-    assert_true(pm_walk_inside("/a/out", list, 2));
-    assert_true(pm_walk_inside("/a/out/x", list, 2));
-    assert_true(pm_walk_inside("/b/c", list, 2));
-    assert_false(pm_walk_inside("/a/output", list, 2));
-    assert_false(pm_walk_inside("/a", list, 2));
-    assert_false(pm_walk_inside("/a", list, 0));
-}
-
 static void sees_what_it_should(void **state)
 {
     struct seen *seen = *state;
@@ -194,7 +192,7 @@ static void sees_what_it_should(void **state)
     assert_int_equal(seen->counts.hidden, 3);
     assert_int_equal(seen->counts.links, 2);
     assert_int_equal(seen->counts.special, 1);
-    assert_int_equal(seen->counts.errors, 0);
+    assert_int_equal(seen->counts.unseen + seen->counts.lost, 0);
     assert_int_equal(seen->counts.dirs, 8);
     assert_int_equal(seen->entered, 8);
     assert_int_equal(seen->enter_result, 7);
@@ -270,24 +268,68 @@ static void folder_that_went_away_is_no_error(void **state)
     assert_int_equal(seen->files, 0);
 }
 
-static void unreadable_folder_makes_it_incomplete(void **state)
+static void unreadable_folder_is_told(void **state)
 {
     struct seen *seen = *state;
     struct pm_walk_opts opts = opts_of(seen, "");
     char *path = pm_tmpdir_path(seen->dir, "closed");
-    if (geteuid() == 0) {
-        free(path);
-        skip(); /* nothing is closed to root */
-    }
+    bool root = unprivileged_begin(seen->dir);
     pm_tmpdir_write(seen->dir, "closed/a.tif", "");
     pm_tmpdir_write(seen->dir, "open/b.tif", "");
     assert_int_equal(chmod(path, 0), 0);
     walk(seen, &opts);
     assert_int_equal(chmod(path, 0700), 0);
+    unprivileged_end(root);
     assert_int_equal(seen->result.code, PM_EACCES);
-    assert_int_equal(seen->counts.errors, 1);
+    assert_int_equal(seen->counts.unseen, 1);
+    assert_int_equal(seen->counts.lost, 0);
+    assert_string_equal(seen->unseen, "closed");
     assert_int_equal(seen->files, 1);
     free(path);
+}
+
+/* A folder that was seen to be one is swapped for a link before it is opened. */
+static void swapped_before_it_is_opened(void **state)
+{
+    struct seen *seen = *state;
+    struct pm_walk_opts opts = opts_of(seen, "");
+    char *root = pm_tmpdir_path(seen->dir, "in");
+    char *dir = seen->dir;
+    pm_tmpdir_write(dir, "in/s/a.tif", "");
+    pm_tmpdir_write(dir, "out/a.tif", "not ours");
+    pm_tmpdir_write(dir, "out/b.tif", "not ours");
+    seen->swap_at_entered = "s";
+    opts.root = seen->dir = root;
+    walk(seen, &opts);
+    seen->dir = dir;
+    assert_int_equal(seen->result.code, PM_OK);
+    assert_int_equal(seen->files, 0);
+    seen->swap_at_entered = NULL;
+    walk(seen, &opts);
+    assert_int_equal(seen->files, 1); /* what it was renamed to */
+    assert_true(has(seen, "was/a.tif"));
+    assert_int_equal(seen->counts.links, 1);
+    free(root);
+}
+
+/* The same while it is open: what is listed and looked at is still the folder. */
+static void swapped_while_it_is_open(void **state)
+{
+    struct seen *seen = *state;
+    struct pm_walk_opts opts = opts_of(seen, "");
+    char *root = pm_tmpdir_path(seen->dir, "in");
+    char *dir = seen->dir;
+    pm_tmpdir_write(dir, "in/s/a.tif", "12345");
+    pm_tmpdir_write(dir, "out/a.tif", "not ours at all");
+    pm_tmpdir_write(dir, "out/b.tif", "not ours");
+    seen->swap_at_enter = "s";
+    opts.root = seen->dir = root;
+    walk(seen, &opts);
+    seen->dir = dir;
+    assert_int_equal(seen->files, 1);
+    assert_true(has(seen, "s/a.tif"));
+    assert_int_equal(seen->last.size, 5);
+    free(root);
 }
 
 /* True after a number of turns of the loop: long enough for a walk that is not held to go on. */
@@ -374,15 +416,15 @@ static void names_of_255_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names),
-        cmocka_unit_test(inside),
         cmocka_unit_test_setup_teardown(sees_what_it_should, set_up, tear_down),
         cmocka_unit_test_setup_teardown(stamp_is_that_of_the_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(starts_below_the_root, set_up, tear_down),
         cmocka_unit_test_setup_teardown(root_may_be_a_link, set_up, tear_down),
         cmocka_unit_test_setup_teardown(lost_root_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(folder_that_went_away_is_no_error, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(unreadable_folder_makes_it_incomplete, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(unreadable_folder_is_told, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(swapped_before_it_is_opened, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(swapped_while_it_is_open, set_up, tear_down),
         cmocka_unit_test_setup_teardown(held_walk_waits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(cancelled_walk_ends, set_up, tear_down),
         cmocka_unit_test_setup_teardown(many_ignored_names, set_up, tear_down),

@@ -1,5 +1,6 @@
 /* watch: what the kernel tells, in our words. */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -50,10 +51,21 @@ static void expect(struct events *events, const char *wanted)
     events->text[0] = '\0';
 }
 
+/* What the kernel says about the folder or file at path. */
+static int ask(struct events *events, const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int number;
+    assert_true(fd >= 0);
+    number = pm_watch_ask(events->watch, fd);
+    close(fd);
+    return number;
+}
+
 static void watch_dir(struct events *events, const char *rel)
 {
     char *path = pm_tmpdir_path(events->dir, rel);
-    int number = pm_watch_ask(events->watch, rel[0] == '\0' ? events->dir : path, rel[0] == '\0');
+    int number = ask(events, path);
     assert_true(number >= 0);
     assert_int_equal(pm_watch_keep(events->watch, number, rel, NULL), PM_OK);
     free(path);
@@ -203,12 +215,34 @@ static void asking_for_what_is_no_folder(void **state)
     struct events *events = *state;
     char *path = pm_tmpdir_path(events->dir, "x");
     pm_tmpdir_write(events->dir, "x", "");
-    assert_int_equal(pm_watch_ask(events->watch, path, false), -ENOTDIR);
-    assert_int_equal(unlink(path), 0);
-    assert_int_equal(pm_watch_ask(events->watch, path, false), -ENOENT);
-    assert_int_equal(symlink(events->dir, path), 0);
-    assert_true(pm_watch_ask(events->watch, path, false) < 0); /* never through a link */
-    assert_true(pm_watch_ask(events->watch, path, true) >= 0); /* but for the root */
+    assert_int_equal(ask(events, path), -ENOTDIR);
+    assert_true(pm_watch_ask(events->watch, 1 << 20) < 0);
+    free(path);
+}
+
+/* What is watched is what was opened, not what its name leads to by now. */
+static void swapped_folder_is_watched_not_the_link(void **state)
+{
+    struct events *events = *state;
+    char *path = pm_tmpdir_path(events->dir, "s");
+    int number;
+    int fd;
+    pm_tmpdir_folder(events->dir, "s");
+    pm_tmpdir_folder(events->dir, "out");
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    pm_tmpdir_rename(events->dir, "s", "t");
+    assert_int_equal(symlink("out", path), 0);
+    expect(events, "A:s|N:t|F:s|");
+    number = pm_watch_ask(events->watch, fd);
+    close(fd);
+    assert_int_equal(pm_watch_keep(events->watch, number, "s", NULL), PM_OK);
+    pm_tmpdir_write(events->dir, "out/not-ours.tif", "");
+    pm_tmpdir_write(events->dir, "t/ours.tif", "");
+    expect(events, "F:s/ours.tif|");
+    pm_tmpdir_write(events->dir, "end.tif", "");
+    assert_null(strstr(events->text, "not-ours"));
+    expect(events, "F:end.tif|");
     free(path);
 }
 
@@ -222,6 +256,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(removed_folder_ends_its_watch, set_up, tear_down),
         cmocka_unit_test_setup_teardown(lost_root_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(overflow_is_told, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(swapped_folder_is_watched_not_the_link, set_up, tear_down),
         cmocka_unit_test_setup_teardown(asking_for_what_is_no_folder, set_up, tear_down),
     };
     pm_watch_close(NULL);

@@ -2,8 +2,8 @@
  * ledger_double: the ledger's ingest calls, remembered instead of stored; for tests of what stands
  * before the ledger. Holds definitions: include it in one test program's only file, instead of
  * linking the ledger.
- * Owns: a list of lines, "+path" or "-path" for each sighting, "*" for each complete walk.
- * Threads: the test's. Memory: double_clear(). Errors: assert.
+ * Owns: a list of lines, "+path", "-path" or "=path" (seen, gone, kept) for each sighting, "*" for
+ * each complete walk. Threads: the test's. Memory: double_clear(). Errors: assert.
  */
 #ifndef PM_TESTS_LIB_LEDGER_DOUBLE_H
 #define PM_TESTS_LIB_LEDGER_DOUBLE_H
@@ -100,7 +100,7 @@ enum pm_code pm_ledger_sight(struct pm_ledger *ledger, const char *source_name,
     (void)ledger;
     (void)source_name;
     for (size_t i = 0; !told.refuse && i < count; i++) {
-        double_add(sightings[i].kind == PM_SEEN ? '+' : '-', sightings[i].path);
+        double_add("+-="[sightings[i].kind], sightings[i].path);
         told.stamp = sightings[i].kind == PM_SEEN ? sightings[i].stamp : told.stamp;
     }
     told.batches += !told.refuse;
