@@ -149,6 +149,7 @@ struct pm_result {
     char *output_dir;                  /* where it was published */
     char gt_hash[17], target_hash[17]; /* XXH3-64 of the file bytes, hex */
     char recipe[17]; /* XXH3-64 of the settings that shape a result, hex (conf.h) */
+    char record[17]; /* XXH3-64 of the published pair.json, hex; "": nothing was published */
     struct pm_timing timing[PM_STEP_COUNT];
     int64_t started_us, finished_us; /* UTC */
     bool gt_cached;                  /* the decoded gt came from the cache */

@@ -83,7 +83,8 @@ enum pm_code pm_queue_release(struct pm_store *store, struct pm_err *err);
 
 /* --- queue_result.c --- */
 
-/* Stores result, crops and the means they add to; the job is the result's. */
+/* Stores result, crops, the hash of the record and the means they add to; the job is the result's.
+ */
 enum pm_code pm_queue_result(
     struct pm_store *store, const struct pm_result *result, bool held, struct pm_err *err);
 /* Timings of the attempt; counted: also into the sums (attempts that came to an end). */

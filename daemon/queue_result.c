@@ -190,6 +190,18 @@ static enum pm_code put_map(
     return rc;
 }
 
+static enum pm_code put_record(
+    struct pm_store *store, const struct pm_result *result, struct pm_err *err)
+{
+    if (result->record[0] == '\0') {
+        return PM_OK;
+    }
+    struct pm_query *query = pm_query_start(store, "record_put");
+    pm_query_int(query, ":job", result->job_id);
+    pm_query_text(query, ":hash", result->record);
+    return pm_query_run(query, err);
+}
+
 static enum pm_code add_method(
     struct pm_store *store, const struct pm_shift *shift, struct pm_err *err)
 {
@@ -225,6 +237,9 @@ enum pm_code pm_queue_result(
     }
     if (rc == PM_OK) {
         rc = put_map(store, result, err);
+    }
+    if (rc == PM_OK) {
+        rc = put_record(store, result, err);
     }
     if (rc == PM_OK) {
         rc = add_method(store, &result->shift, err);

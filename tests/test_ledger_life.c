@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "common/schema.h"
 #include "tests/lib/queuekit.h"
 
 static int set_up(void **state)
@@ -92,8 +93,8 @@ static void the_start_states_who_and_what(void **state)
     struct pm_kit *kit = *state;
     char expected[64];
     pm_kit_ledger(kit);
-    snprintf(expected, sizeof expected, "%s|%s|2|%ld|20", PM_VERSION, pm_store_sqlite_version(),
-        (long)getpid());
+    snprintf(expected, sizeof expected, "%s|%s|%d|%ld|20", PM_VERSION, pm_store_sqlite_version(),
+        pm_schema_newest(), (long)getpid());
     pm_kit_expect(kit, expected,
         "select program_version, sqlite_version, schema_version, owner_pid, length(started_at)"
         " from health");

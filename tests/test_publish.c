@@ -62,6 +62,10 @@ static void listed_hashes_are_those_of_the_files(void **state)
         assert_int_equal(size, f->task.partial.files[i].size);
         free(path);
     }
+    /* The last is pair.json, which lists all the others; its own hash goes into the database. */
+    const struct pm_partial_file *last = &f->task.partial.files[f->task.partial.file_count - 1];
+    assert_string_equal(last->name, "pair.json");
+    assert_string_equal(f->result.record, last->hash);
 }
 
 /* A file size limit stands for a disk that takes no more. */

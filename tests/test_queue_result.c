@@ -71,6 +71,7 @@ static void every_column_of_a_result_is_there(void **state)
         "select windows, width, height, gt_x, gt_y, target_x, target_y, output_dir from results");
     pm_kit_expect(
         kit, "0.0125|1.5|0.75|1", "select mean_loss, mean_gain, mean_mask, crops from scenes");
+    pm_kit_expect(kit, "1|0f1e2d3c4b5a6978", "select * from record");
 }
 
 static void what_was_measured_beyond_the_shift(void **state)
@@ -93,6 +94,7 @@ static void what_was_not_measured_is_null(void **state)
     pairs(kit, 1);
     struct pm_result result = pm_kit_result(pm_kit_claim_one(kit), 0);
     pm_shift_init(&result.shift);
+    result.record[0] = '\0';
     pm_kit_finish(kit, &result);
     pm_result_clear(&result);
     pm_kit_expect(
@@ -103,6 +105,7 @@ static void what_was_not_measured_is_null(void **state)
         " scale is null, scale_error is null, parallax_px is null, parallax_error_px is null, tiles"
         " from results");
     pm_kit_expect(kit, "0", "select count(*) from tiles");
+    pm_kit_expect(kit, "0", "select count(*) from record");
 }
 
 static void percentiles_follow_the_timings(void **state)

@@ -126,6 +126,7 @@ static void an_old_database_is_copied_and_brought_up_to_date(void **state)
     struct pm_store *store = NULL;
     struct pm_err err;
     struct stat st;
+    char newest[16];
     for (size_t i = 0; i < pm_sql_count; i++) {
         if (strcmp(pm_sql[i].name, "schema/001") == 0) {
             shell(place->db, pm_sql[i].text);
@@ -138,7 +139,6 @@ static void an_old_database_is_copied_and_brought_up_to_date(void **state)
 
     pm_tmpdir_write(place->dir, "pairmill.db.v1.bak", "from a migration that was killed");
     assert_int_equal(open_and_close(place->db, NULL), PM_OK);
-    char newest[16];
     snprintf(newest, sizeof newest, "%d", pm_schema_newest());
     assert_string_equal(ask(place->db, "pragma user_version"), newest);
     assert_string_equal(ask(place->db, "select name from source"), "kept");

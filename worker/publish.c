@@ -66,6 +66,10 @@ static enum pm_code write_record(struct pm_task *task, struct pm_err *err)
         goto out;
     }
     rc = pm_partial_finish(&task->partial, "pair.json", fd, err);
+    if (rc == PM_OK) {
+        const struct pm_partial_file *last = &task->partial.files[task->partial.file_count - 1];
+        memcpy(task->result->record, last->hash, sizeof task->result->record);
+    }
 out:
     pm_json_fini(&json);
     return rc;

@@ -127,6 +127,7 @@ static void forget_outputs(struct pm_result *result)
     result->output_dir = NULL;
     result->crops = NULL;
     result->crop_count = result->crops_written = 0;
+    result->record[0] = '\0';
 }
 
 /* What an earlier run of the pair published is no result any more once it has failed for good. */

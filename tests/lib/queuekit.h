@@ -287,6 +287,7 @@ static inline struct pm_result pm_kit_result(int64_t job_id, int worker)
         .output_dir = strdup("/out/scene/pair"),
         .gt_hash = "00112233445566aa",
         .target_hash = "ffeeddccbbaa9988",
+        .record = "0f1e2d3c4b5a6978",
         .started_us = 1000000,
         .finished_us = 2000000};
     result.crops = calloc(2, sizeof *result.crops);

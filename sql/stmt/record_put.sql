@@ -1,0 +1,2 @@
+-- What pair.json must hash to as long as this result stands.
+insert into record values (:job, :hash)
