@@ -117,9 +117,25 @@ static void paths_without_a_file_are_refused(void **state)
     assert_int_equal(pm_outname("s/gt/", "s/b.tif", name, &err), PM_ENAME);
 }
 
+static void files_of_a_result_are_known_by_name(void **state)
+{
+    static const char *const ours[] = {"pair.json", "mask.png", "crops/0_0.gt.tif",
+        "crops/99_100.target.tif", "crops/7_7.mask.png"};
+    static const char *const others[] = {"", "crops", "crops/", "crops/0_0", "crops/0_.gt.tif",
+        "crops/_0.gt.tif", "crops/-1_0.gt.tif", "crops/0_0.gt.tif~", "0_0.gt.tif", "Pair.json"};
+    (void)state;
+    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++) {
+        assert_true(pm_outname_is_file(ours[i]));
+    }
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        assert_false(pm_outname_is_file(others[i]));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(files_of_a_result_are_known_by_name),
         cmocka_unit_test(plain_names_are_plain),
         cmocka_unit_test(ambiguous_names_are_marked_and_differ),
         cmocka_unit_test(a_gt_as_target_is_not_its_namesake),

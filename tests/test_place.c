@@ -83,6 +83,32 @@ static void a_result_and_its_successor(void **state)
     assert_text(f, "top/pair.json", "t");
 }
 
+/* Somebody deleted pair.json, or all but a crop: doing the pair again must be able to mend that. */
+static void what_is_left_of_a_result_is_replaced(void **state)
+{
+    static const struct {
+        const char *file;
+        bool ours;
+    } cases[] = {{"crops/0_0.gt.tif", true}, {"crops/12_5.mask.png", true}, {"mask.png", true},
+        {"crops/0_0.gt.tif.bak", false}, {"crops/_0.gt.tif", false}, {"crops/notes.txt", false},
+        {"crops/crops/0_0.gt.tif", false}, {"x.mask.png", false}, {"0_0.gt.tif", false}};
+    struct fixture *f = *state;
+    struct pm_err err;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char name[64];
+        char path[4096];
+        snprintf(name, sizeof name, "left%zu", i);
+        snprintf(
+            path, sizeof path, "mkdir -p \"$(dirname '%s/%s/%s')\"", f->out, name, cases[i].file);
+        assert_int_equal(system(path), 0);
+        snprintf(path, sizeof path, "%s/%s/%s", f->out, name, cases[i].file);
+        kit_write(path, "left");
+        assert_int_equal(
+            place(f, ".", name, "new", i % 2 == 0, &err), cases[i].ours ? PM_OK : PM_EEXIST);
+        assert_int_equal(kit_exists(path), !cases[i].ours);
+    }
+}
+
 static void an_empty_folder_is_replaced_anything_else_is_not(void **state)
 {
     struct fixture *f = *state;
@@ -166,6 +192,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_result_and_its_successor, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_left_of_a_result_is_replaced, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             an_empty_folder_is_replaced_anything_else_is_not, set_up, tear_down),
         cmocka_unit_test_setup_teardown(links_on_the_way_are_refused, set_up, tear_down),

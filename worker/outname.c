@@ -23,6 +23,26 @@ int pm_target_is_gt(const char *gt_path, const char *target_path)
            memcmp(gt_path, target_path, n) == 0;
 }
 
+/* What crop.c calls a window's files. */
+static bool is_crop(const char *name)
+{
+    static const char *const kinds[] = {".gt.tif", ".target.tif", ".mask.png"};
+    size_t x = strspn(name, "0123456789");
+    size_t y = name[x] == '_' ? strspn(name + x + 1, "0123456789") : 0;
+    for (size_t i = 0; x > 0 && y > 0 && i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (strcmp(name + x + 1 + y, kinds[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool pm_outname_is_file(const char *name)
+{
+    return strcmp(name, "pair.json") == 0 || strcmp(name, "mask.png") == 0 ||
+           (strncmp(name, "crops/", 6) == 0 && is_crop(name + 6));
+}
+
 static enum pm_code hash_names(
     const char *gt, const char *target, int target_is_gt, char hex[17], struct pm_err *err)
 {

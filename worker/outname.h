@@ -15,6 +15,8 @@
 #ifndef PM_WORKER_OUTNAME_H
 #define PM_WORKER_OUTNAME_H
 
+#include <stdbool.h>
+
 #include "common/err.h"
 
 #define PM_OUTNAME_MAX                                                                             \
@@ -25,6 +27,9 @@
 const char *pm_base_name(const char *path);
 /* True when both files lie in one folder: the target is a ground truth too. */
 int pm_target_is_gt(const char *gt_path, const char *target_path);
+/* True for the names of files inside a pair's folder: "pair.json", "mask.png", "crops/0_0.gt.tif".
+ * Whatever else lies there is not ours. */
+bool pm_outname_is_file(const char *name);
 enum pm_code pm_outname(
     const char *gt_path, const char *target_path, char out[PM_OUTNAME_MAX + 1], struct pm_err *err);
 

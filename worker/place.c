@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "worker/dirs.h"
+#include "worker/outname.h"
 
 #define LABEL_BYTES 1024
 
@@ -84,10 +85,30 @@ static enum pm_code open_scene(
     return PM_OK;
 }
 
-static bool is_empty(int fd)
+static bool only_ours(int fd, const char *below);
+
+static bool is_ours(int at, const char *below, const char *entry)
+{
+    char name[NAME_MAX + 16];
+    bool ours;
+    int fd;
+    if (below[0] != '\0' || strcmp(entry, "crops") != 0) {
+        snprintf(name, sizeof name, "%s%s", below, entry);
+        return pm_outname_is_file(name);
+    }
+    fd = openat(at, entry, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    ours = fd >= 0 && only_ours(fd, "crops/");
+    if (fd >= 0) {
+        close(fd);
+    }
+    return ours;
+}
+
+/* Whether all names in a folder are such as results have; so it is, too, when there are none. */
+static bool only_ours(int fd, const char *below)
 {
     struct dirent *entry;
-    bool empty = true;
+    bool ours = true;
     int copy = dup(fd);
     DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
     if (dir == NULL) {
@@ -96,22 +117,23 @@ static bool is_empty(int fd)
         }
         return false;
     }
-    while (empty && (entry = readdir(dir)) != NULL) {
-        empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+    while (ours && (entry = readdir(dir)) != NULL) {
+        ours = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+               is_ours(fd, below, entry->d_name);
     }
     closedir(dir);
-    return empty;
+    return ours;
 }
 
-/* Whether name in at is a result of ours. */
-static bool holds_record(int at, const char *name, bool or_empty)
+/* Whether name in at is a result of ours; or_left: or what is left of one. */
+static bool holds_record(int at, const char *name, bool or_left)
 {
     struct stat st;
     int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     bool ours = false;
     if (fd >= 0) {
         ours = (fstatat(fd, "pair.json", &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode)) ||
-               (or_empty && is_empty(fd));
+               (or_left && only_ours(fd, ""));
         close(fd);
     }
     return ours;

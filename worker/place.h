@@ -18,9 +18,9 @@ struct pm_place {
                           are also done without where they turn out not to work */
 };
 
-/* Moves the folder; an earlier result of the same name (one that holds pair.json, or is empty) is
- * replaced: by an exchange where the file system can, so that at every moment there is one. Durable
- * afterwards. */
+/* Moves the folder; an earlier result of the same name (one that holds pair.json, or nothing but
+ * files called as ours are: what is left when somebody deleted some of them) is replaced: by an
+ * exchange where the file system can, so that at every moment there is one. Durable afterwards. */
 enum pm_code pm_place(struct pm_partial *partial, const struct pm_place *place, struct pm_err *err);
 
 /* Takes an earlier result of this name away: whole, at one stroke, durably. For a pair that was
