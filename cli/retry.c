@@ -13,6 +13,8 @@ static const struct pm_arg options[] = {
     {"failed", NULL, NULL, "those that failed"},
     {"quarantined", NULL, NULL, "those in quarantine"},
     {"missing", NULL, NULL, "those whose files went away, where they are back"},
+    {"stale", NULL, NULL, "those done with other settings than those in force"},
+    {"done", NULL, NULL, "all that are done, to make their outputs anew"},
     {"all", NULL, NULL, "failed, quarantined and missing"},
     {"scene", NULL, "S", "of this scene only"},
     PM_CLI_ARGS_DB,
@@ -21,11 +23,13 @@ static const struct pm_arg options[] = {
 };
 
 static const struct pm_help help = {
-    "pairmill retry [--id N | --failed | --quarantined | --missing | --all] [--scene S]",
+    "pairmill retry [--id N | --failed | --quarantined | --missing | --all | --stale | --done]\n"
+    "                      [--scene S]",
     "Queues pairs again, with fresh attempts. Without options: failed and quarantined ones.",
-    NULL,
+    "The settings in force are those of the service, or of the last pairmill run.",
     "  pairmill retry --db out/pairmill.db\n"
     "  pairmill retry --id 17\n"
+    "  pairmill retry --stale --scene lab/monday\n"
     "  pairmill retry --failed --scene lab/monday --config /etc/pairmill/pairmill.conf",
 };
 
@@ -51,12 +55,15 @@ static enum pm_code make_filter(
         .failed = all || pm_args_has(args, "failed"),
         .quarantined = all || pm_args_has(args, "quarantined"),
         .missing = all || pm_args_has(args, "missing"),
+        .stale = pm_args_has(args, "stale"),
+        .done = pm_args_has(args, "done"),
         .scene = pm_args_get(args, "scene"),
     };
     if (id == NULL) {
         return PM_OK;
     }
-    if (filter->failed || filter->quarantined || filter->missing || filter->scene != NULL) {
+    if (filter->failed || filter->quarantined || filter->missing || filter->stale || filter->done ||
+        filter->scene != NULL) {
         return pm_err_set(err, PM_EUSAGE, "--id names one pair; leave the other options out");
     }
     filter->failed = filter->quarantined = filter->missing = true; /* whatever its state */

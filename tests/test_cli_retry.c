@@ -49,10 +49,40 @@ static void one_pair_is_named_by_its_id(void **state)
     pm_clitest_close(&t);
 }
 
+/* A setting that shapes results is changed: exactly the pairs made before are stale. */
+static void stale_pairs_are_queued_and_no_others(void **state)
+{
+    struct pm_clitest t;
+    (void)state;
+    pm_clitest_open(&t);
+    pm_clitest_fill(&t);
+    assert_int_equal(pm_clitest_call(&t, pm_cli_retry, "retry", "--stale --db %s", t.db), 0);
+    assert_string_equal(t.out, "2 pairs queued again\n"); /* made with nobody's settings */
+    assert_int_equal(pm_clitest_count(&t, "queued"), 3);
+    assert_int_equal(pm_clitest_count(&t, "failed"), 1);
+    assert_int_equal(pm_clitest_call(&t, pm_cli_retry, "retry", "--stale --db %s", t.db), 0);
+    assert_string_equal(t.out, "0 pairs queued again\n");
+    pm_clitest_close(&t);
+}
+
+static void done_pairs_are_queued_when_asked_for(void **state)
+{
+    struct pm_clitest t;
+    (void)state;
+    pm_clitest_open(&t);
+    pm_clitest_fill(&t);
+    assert_int_equal(
+        pm_clitest_call(&t, pm_cli_retry, "retry", "--done --scene s --db %s", t.db), PM_EXIT_OK);
+    assert_string_equal(t.out, "2 pairs queued again\n");
+    assert_int_equal(pm_clitest_count(&t, "done"), 0);
+    assert_int_equal(pm_clitest_count(&t, "failed"), 1);
+    pm_clitest_close(&t);
+}
+
 static void wrong_options_are_told(void **state)
 {
     static const char *const lines[] = {"--id", "--id=0", "--id=1x", "--id=", "--id=5 --failed",
-        "--id=5 --scene s", "--fialed", "word"};
+        "--id=5 --stale", "--id=5 --done", "--id=5 --scene s", "--fialed", "word"};
     struct pm_clitest t;
     (void)state;
     pm_clitest_open(&t);
@@ -70,6 +100,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(failed_pairs_are_queued_again_and_done_ones_are_not),
         cmocka_unit_test(one_pair_is_named_by_its_id),
+        cmocka_unit_test(stale_pairs_are_queued_and_no_others),
+        cmocka_unit_test(done_pairs_are_queued_when_asked_for),
         cmocka_unit_test(wrong_options_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
