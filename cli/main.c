@@ -18,6 +18,7 @@ static const struct command {
     {"retry", pm_cli_retry, "queue failed pairs again"},
     {"pause", pm_cli_pause, "begin no new pairs"},
     {"resume", pm_cli_pause, "begin new pairs again"},
+    {"verify", pm_cli_verify, "hold every output against the database"},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
