@@ -105,7 +105,12 @@ static void make_result(
     }
 }
 
-static enum pm_code claim(struct pm_store *store, int64_t ids[WORKERS * CLAIM], int *n,
+struct claimed {
+    int64_t id;
+    int worker;
+};
+
+static enum pm_code claim(struct pm_store *store, struct claimed claimed[WORKERS * CLAIM], int *n,
     int64_t now_us, struct pm_err *err)
 {
     struct pm_job jobs[CLAIM];
@@ -119,15 +124,15 @@ static enum pm_code claim(struct pm_store *store, int64_t ids[WORKERS * CLAIM], 
         size_t count = 0;
         rc = pm_queue_claim(store, worker, now_us, jobs, CLAIM, &count, err);
         for (size_t i = 0; i < count; i++) {
-            ids[(*n)++] = jobs[i].id;
+            claimed[(*n)++] = (struct claimed){jobs[i].id, worker};
             pm_job_clear(&jobs[i]);
         }
     }
     return end(store, rc, err);
 }
 
-static enum pm_code finish(struct pm_store *store, const char *recipe, const int64_t *ids, int n,
-    int64_t now_us, struct pm_err *err)
+static enum pm_code finish(struct pm_store *store, const char *recipe,
+    const struct claimed *claimed, int n, int64_t now_us, struct pm_err *err)
 {
     enum pm_code rc = pm_store_begin(store, err);
 
@@ -137,7 +142,8 @@ static enum pm_code finish(struct pm_store *store, const char *recipe, const int
     for (int i = 0; i < n && rc == PM_OK; i++) {
         struct pm_crop crops[CROPS];
         struct pm_result result;
-        make_result(&result, ids[i], recipe, crops);
+        make_result(&result, claimed[i].id, recipe, crops);
+        result.worker = claimed[i].worker;
         rc = pm_queue_finish(store, &result, 3, 0.5, now_us, err);
     }
     if (rc == PM_OK) {
@@ -149,8 +155,8 @@ static enum pm_code finish(struct pm_store *store, const char *recipe, const int
 enum pm_code pm_fill_round(
     struct pm_store *store, const char *recipe, int64_t now_us, int *n, struct pm_err *err)
 {
-    int64_t ids[WORKERS * CLAIM];
-    enum pm_code rc = claim(store, ids, n, now_us, err);
+    struct claimed claimed[WORKERS * CLAIM];
+    enum pm_code rc = claim(store, claimed, n, now_us, err);
 
-    return rc == PM_OK ? finish(store, recipe, ids, *n, now_us, err) : rc;
+    return rc == PM_OK ? finish(store, recipe, claimed, *n, now_us, err) : rc;
 }

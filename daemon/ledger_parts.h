@@ -107,6 +107,8 @@ struct pm_ledger {
     int64_t flushed_us;        /* mono, real; gauges were stored */
     int64_t idle_since_us;     /* mono, real; no commit since */
     int64_t truncate_after_us; /* mono, real; the next try to empty the log file */
+    int64_t data_version;      /* of the database, when it was last looked at */
+    int64_t outside_us;        /* mono, real; when that was */
     int checkpointed_pages;    /* log length at the last checkpoint */
     int64_t checkpoint_us;     /* UTC; when the log was last copied whole; 0: not yet */
     int hard_failures;         /* transactions in a row that failed and will not pass */

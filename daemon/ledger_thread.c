@@ -262,6 +262,21 @@ static int64_t next_wait_us(const struct pm_ledger *self)
     return left_us < 1000 ? 1000 : left_us < SECOND_US ? left_us : SECOND_US;
 }
 
+/* Whether a person has written to the database: a job queued by hand is to be done, too, and the
+ * counts are no longer what we think. Looked at once a second while nothing else happens. */
+static bool changed_outside(struct pm_ledger *self)
+{
+    int64_t now_us = pm_ledger_real_us();
+    int64_t before = self->data_version;
+    self->outside_us = now_us;
+    if (pm_query_value(pm_query_start(self->store, "data_version"), &self->data_version, NULL) !=
+        PM_OK) {
+        self->data_version = before;
+    }
+    self->maybe_ready |= self->data_version != before;
+    return self->data_version != before;
+}
+
 static void finish(struct pm_ledger *self)
 {
     int64_t patience_us = PATIENCE_US;
@@ -297,19 +312,20 @@ static bool live_once(struct pm_ledger *self)
     sort_inbox(self);
     bool work = has_work(self) || pm_ledger_gauges_due(self);
     bool empty_log = !work && truncate_due(self);
+    bool look = !work && pm_ledger_real_us() - self->outside_us >= SECOND_US;
     if (!work && self->closing) {
         return false;
     }
-    if (!work && !empty_log) {
+    if (!work && !empty_log && !look) {
         timed_wait(self, next_wait_us(self));
         return true;
     }
     pthread_mutex_unlock(&self->lock);
-    if (work) {
+    if (work || (look && changed_outside(self))) {
         go_on = commit_round(self);
         checkpoint_busy(self);
         self->idle_since_us = pm_ledger_real_us();
-    } else {
+    } else if (empty_log) {
         checkpoint(self, true);
         self->truncate_after_us = pm_ledger_real_us() + TRUNCATE_AGAIN_US;
     }

@@ -71,7 +71,8 @@ struct pm_verdict pm_queue_fate(enum pm_code code, int attempts, int max_attempt
 /* --- queue_finish.c --- */
 
 /* Stores what became of a job. A result for inputs that have changed meanwhile is thrown away and
- * the job queued again; one for a job that is not running (any more) is ignored. */
+ * the job queued again; one for a job that is not running (any more), or that another worker has by
+ * now, is ignored. */
 enum pm_code pm_queue_finish(struct pm_store *store, const struct pm_result *result,
     int max_attempts, double jitter, int64_t now_us, struct pm_err *err);
 /* Jobs a dead owner left running: those it was working on are queued again at once, or quarantined

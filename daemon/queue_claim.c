@@ -82,12 +82,15 @@ static struct pm_stamp stamp_at(const struct pm_query *query, int column)
         .inode = pm_query_col_int(query, column + 2)};
 }
 
-static enum pm_code load(struct pm_store *store, struct pm_job *job, struct pm_err *err)
+/* *whole: false when a row that belongs to the job is not there. */
+static enum pm_code load(
+    struct pm_store *store, struct pm_job *job, bool *whole, struct pm_err *err)
 {
     struct pm_query *query = pm_query_start(store, "claim_load");
     bool row;
     pm_query_int(query, ":job", job->id);
     enum pm_code rc = pm_query_step(query, &row, err);
+    *whole = row;
     if (rc == PM_OK && row) {
         job->attempt = (int)pm_query_col_int(query, 1);
         job->scene = copy_column(query, 2);
@@ -100,22 +103,34 @@ static enum pm_code load(struct pm_store *store, struct pm_job *job, struct pm_e
         job->target_image = pm_query_col_int(query, 14);
     }
     pm_query_end(query);
-    if (rc == PM_OK && (job->scene == NULL || job->gt_path == NULL || job->target_path == NULL ||
-                           job->output == NULL)) {
+    if (rc == PM_OK && *whole &&
+        (job->scene == NULL || job->gt_path == NULL || job->target_path == NULL ||
+            job->output == NULL)) {
         rc = pm_err_set(err, PM_ENOMEM, "job %lld: out of memory", (long long)job->id);
     }
     return rc;
 }
 
-static enum pm_code take(
-    struct pm_store *store, struct pm_job *job, int worker, int64_t now_us, struct pm_err *err)
+static enum pm_code bury(struct pm_store *store, int64_t job_id, int64_t now_us, struct pm_err *err)
+{
+    struct pm_query *query = pm_query_start(store, "job_broken");
+    pm_query_int(query, ":job", job_id);
+    pm_query_int(query, ":now", now_us);
+    return pm_query_run(query, err);
+}
+
+static enum pm_code take(struct pm_store *store, struct pm_job *job, int worker, int64_t now_us,
+    bool *whole, struct pm_err *err)
 {
     struct pm_query *query = pm_query_start(store, "claim_take");
     pm_query_int(query, ":job", job->id);
     pm_query_int(query, ":worker", worker);
     pm_query_int(query, ":now", now_us);
     enum pm_code rc = pm_query_run(query, err);
-    return rc == PM_OK ? load(store, job, err) : rc;
+    if (rc == PM_OK) {
+        rc = load(store, job, whole, err);
+    }
+    return rc == PM_OK && !*whole ? bury(store, job->id, now_us, err) : rc;
 }
 
 enum pm_code pm_queue_claim(struct pm_store *store, int worker, int64_t now_us, struct pm_job *jobs,
@@ -128,8 +143,17 @@ enum pm_code pm_queue_claim(struct pm_store *store, int worker, int64_t now_us, 
         return rc;
     }
     rc = list(store, &pick, jobs, max, count, err);
-    for (size_t i = 0; rc == PM_OK && i < *count; i++) {
-        rc = take(store, &jobs[i], worker, now_us, err);
+    for (size_t i = 0; rc == PM_OK && i < *count;) {
+        bool whole = true;
+        rc = take(store, &jobs[i], worker, now_us, &whole, err);
+        if (whole) {
+            i++;
+        } else {
+            jobs[i] = jobs[--*count];
+        }
+    }
+    if (rc == PM_OK && *count == 0) { /* none of these could be done; there may be others */
+        return pm_queue_claim(store, worker, now_us, jobs, max, count, err);
     }
     if (rc == PM_OK) {
         struct pm_query *query = pm_query_start(store, "claim_turn");

@@ -8,6 +8,7 @@
 
 struct look {
     bool running;
+    int worker; /* that has it now; a person may have given it to another by hand */
     int attempts;
     int64_t gt_id, target_id;
     bool outdated; /* an input has changed since the claim */
@@ -29,6 +30,7 @@ static enum pm_code look_at(
         look->target_id = pm_query_col_int(query, 3);
         look->outdated = pm_query_col_int(query, 4) != 0;
         look->gone = pm_query_col_int(query, 5) != 0;
+        look->worker = (int)pm_query_col_int(query, 6);
     }
     pm_query_end(query);
     return rc;
@@ -118,7 +120,7 @@ enum pm_code pm_queue_finish(struct pm_store *store, const struct pm_result *res
 {
     struct look look;
     enum pm_code rc = look_at(store, result->job_id, &look, err);
-    if (rc != PM_OK || !look.running) {
+    if (rc != PM_OK || !look.running || look.worker != result->worker) {
         return rc;
     }
     if (look.outdated) {

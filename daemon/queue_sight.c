@@ -220,8 +220,8 @@ static enum pm_code renew(
     bind_stamp(query, stamp);
     pm_query_int(query, ":now", self->now_us);
     enum pm_code rc = pm_query_run(query, err);
-    if (rc == PM_OK && !image->present) {
-        rc = make_pairs(self, image, err); /* its scene may have got others meanwhile */
+    if (rc == PM_OK) {
+        rc = make_pairs(self, image, err); /* its scene may have got others, or lost jobs by hand */
     }
     if (rc == PM_OK) {
         rc = run_for(self, "job_renew", image->id, err);

@@ -3,6 +3,7 @@
 update job
 set state = 'running', attempts = attempts + 1, worker = :worker, started_us = :now,
     finished_us = null,
-    gt_revision = (select revision from image where id = job.gt_id),
-    target_revision = (select revision from image where id = job.target_id)
+    gt_revision = coalesce((select revision from image where id = job.gt_id), gt_revision),
+    target_revision =
+        coalesce((select revision from image where id = job.target_id), target_revision)
 where id = :job

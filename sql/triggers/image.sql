@@ -34,3 +34,21 @@ begin
         from source s where s.id = new.source_id)
     where source_id = new.source_id;
 end;
+
+-- pairmill deletes no image and no scene; people do. The next walk finds the files anew.
+drop trigger if exists image_deleted;
+create trigger image_deleted before delete on image
+begin
+    delete from job where gt_id = old.id or target_id = old.id;
+    update scene
+    set gts = gts - (old.role = 'gt' and old.state = 'present'),
+        targets = targets - (old.role = 'target' and old.state = 'present')
+    where id = old.scene_id;
+end;
+
+drop trigger if exists scene_deleted;
+create trigger scene_deleted before delete on scene
+begin
+    delete from image where scene_id = old.id;
+    delete from scene_total where scene_id = old.id;
+end;

@@ -6,11 +6,41 @@ begin
     update source_count
     set queued = queued + (new.state = 'queued'),
         ready = ready + (new.state = 'queued' and new.not_before_us = 0),
+        running = running + (new.state = 'running'),
+        done = done + (new.state = 'done'),
+        failed = failed + (new.state = 'failed'),
+        quarantined = quarantined + (new.state = 'quarantined'),
         missing = missing + (new.state = 'missing')
     where source_id = new.source_id;
     update scene
-    set queued = queued + (new.state = 'queued'), missing = missing + (new.state = 'missing')
+    set queued = queued + (new.state = 'queued'), running = running + (new.state = 'running'),
+        done = done + (new.state = 'done'), failed = failed + (new.state = 'failed'),
+        quarantined = quarantined + (new.state = 'quarantined'),
+        missing = missing + (new.state = 'missing')
     where id = new.scene_id;
+end;
+
+-- pairmill deletes no job; people do, in shells that do not enforce foreign keys.
+drop trigger if exists job_deleted;
+create trigger job_deleted before delete on job
+begin
+    delete from result where job_id = old.id;
+    delete from timing where job_id = old.id;
+    update source_count
+    set queued = queued - (old.state = 'queued'),
+        ready = ready - (old.state = 'queued' and old.not_before_us = 0),
+        running = running - (old.state = 'running'),
+        done = done - (old.state = 'done'),
+        failed = failed - (old.state = 'failed'),
+        quarantined = quarantined - (old.state = 'quarantined'),
+        missing = missing - (old.state = 'missing')
+    where source_id = old.source_id;
+    update scene
+    set queued = queued - (old.state = 'queued'), running = running - (old.state = 'running'),
+        done = done - (old.state = 'done'), failed = failed - (old.state = 'failed'),
+        quarantined = quarantined - (old.state = 'quarantined'),
+        missing = missing - (old.state = 'missing')
+    where id = old.scene_id;
 end;
 
 drop trigger if exists job_refused;
@@ -66,4 +96,12 @@ create trigger source_added after insert on source
 begin
     insert into source_count (source_id) values (new.id);
     insert into gauge values (new.id, 0, 0, 0);
+end;
+
+drop trigger if exists source_deleted;
+create trigger source_deleted before delete on source
+begin
+    delete from scene where source_id = old.id;
+    delete from source_count where source_id = old.id;
+    delete from gauge where source_id = old.id;
 end;

@@ -20,3 +20,12 @@ begin
         crops = crops - old.crops
     where scene_id = old.scene_id;
 end;
+
+-- Also in a shell that does not enforce foreign keys: what stayed behind would be in the way of the
+-- next result of the job.
+drop trigger if exists result_emptied;
+create trigger result_emptied before delete on result
+begin
+    delete from crop where job_id = old.job_id;
+    delete from record where job_id = old.job_id;
+end;
