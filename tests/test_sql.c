@@ -153,9 +153,10 @@ static void hot_statements_use_their_indexes(void **state)
         "select * from results where gt_path = 'x'",
         "select * from results where target_path = 'x'", "select * from results where job_id = 7",
         "select * from failures where scene = 'x'", "select * from failures where code = 'EIO'",
-        "select * from failures limit 50", "select * from quarantine",
-        "select * from stale limit 50", "select * from unpaired limit 50",
-        "select * from scenes where scene = 'x'", "select * from workers"};
+        "select * from failures limit 50", "select * from failures order by job_id limit 50",
+        "select * from quarantine", "select * from stale limit 50",
+        "select * from unpaired limit 50", "select * from scenes where scene = 'x'",
+        "select * from workers"};
     char *dir = pm_tmpdir_make();
     char *db = pm_tmpdir_path(dir, "pairmill.db");
     struct pm_store *store = NULL;

@@ -28,4 +28,5 @@ create trigger result_emptied before delete on result
 begin
     delete from crop where job_id = old.job_id;
     delete from record where job_id = old.job_id;
+    delete from tile_map where job_id = old.job_id;
 end;
