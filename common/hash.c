@@ -37,13 +37,19 @@ static int update_from(int fd, XXH3_state_t *state, unsigned char *chunk, int64_
 
 enum pm_code pm_hash_file(const char *path, int64_t *size, char hex[17], struct pm_err *err)
 {
+    return pm_hash_file_below(path, 0, size, hex, err);
+}
+
+enum pm_code pm_hash_file_below(
+    const char *path, size_t root_bytes, int64_t *size, char hex[17], struct pm_err *err)
+{
     XXH3_state_t *state = NULL;
     unsigned char *chunk = NULL;
     int fd = -1;
     int64_t total;
     enum pm_code rc;
 
-    rc = pm_infile_open(&fd, &total, path, err);
+    rc = pm_infile_open_below(&fd, &total, path, root_bytes, err);
     if (rc != PM_OK) {
         goto out;
     }

@@ -17,6 +17,9 @@
  * when nobody changed it meanwhile. hex: 16 lower-case digits and a NUL, the number as `xxhsum -H3`
  * prints it. Outputs are untouched on error. */
 enum pm_code pm_hash_file(const char *path, int64_t *size, char hex[17], struct pm_err *err);
+/* The same without following links below the folder that path[0, root_bytes) is (infile.h). */
+enum pm_code pm_hash_file_below(
+    const char *path, size_t root_bytes, int64_t *size, char hex[17], struct pm_err *err);
 /* The same of n bytes in memory; data may be NULL when n is 0. */
 void pm_hash_bytes(const void *data, size_t n, char hex[17]);
 

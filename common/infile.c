@@ -6,6 +6,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "common/below.h"
+
 static const char *kind_of(mode_t mode)
 {
     switch (mode & S_IFMT) {
@@ -20,13 +22,38 @@ static const char *kind_of(mode_t mode)
     }
 }
 
+static enum pm_code is_link(const char *path, struct pm_err *err)
+{
+    return pm_err_set(
+        err, PM_ENOENT, "%s: leads through a symbolic link, which is not followed", path);
+}
+
+enum pm_code pm_infile_stat(
+    struct stat *st, const char *path, size_t root_bytes, struct pm_err *err)
+{
+    int rc = pm_below_stat(path, root_bytes, st);
+    if (root_bytes > 0 && (rc == 0 ? S_ISLNK(st->st_mode) : errno == ELOOP)) {
+        return is_link(path, err);
+    }
+    return rc == 0 ? PM_OK : pm_err_errno(err, errno, "%s", path);
+}
+
 enum pm_code pm_infile_open(int *fd, int64_t *size, const char *path, struct pm_err *err)
+{
+    return pm_infile_open_below(fd, size, path, 0, err);
+}
+
+enum pm_code pm_infile_open_below(
+    int *fd, int64_t *size, const char *path, size_t root_bytes, struct pm_err *err)
 {
     struct stat st;
     /* O_NONBLOCK: opening a FIFO nobody writes to must not hang; regular files ignore it. */
-    int opened = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int opened = pm_below_open(path, root_bytes, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     if (opened < 0 && errno == ENXIO) { /* a socket, or a device without a driver */
         return pm_err_set(err, PM_EFORMAT, "%s: not an image file but a socket or device", path);
+    }
+    if (opened < 0 && errno == ELOOP && root_bytes > 0) {
+        return is_link(path, err);
     }
     if (opened < 0) {
         return pm_err_errno(err, errno, "%s: cannot open", path);

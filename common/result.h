@@ -103,7 +103,9 @@ struct pm_job {
     int attempt;                 /* 1 at the first claim */
     char *scene;                 /* path below the input; "." for the input itself */
     char *gt_path, *target_path; /* to open */
-    char *output;                /* the source's output folder */
+    size_t
+        root_bytes; /* how much of either is the source's input; below it links are not followed */
+    char *output;   /* the source's output folder */
     struct pm_stamp gt, target;
     int64_t gt_image, target_image; /* ids; equal gt_image means the same gt file and revision */
 };

@@ -189,7 +189,8 @@ static void work(struct thread *self, struct pm_worker *worker)
         for (size_t i = 0; i < count; i++) {
             size_t none;
             if (i + 1 < count) {
-                pm_worker_prefetch(jobs[i + 1].target_path); /* the gt is shared: in the cache */
+                /* The gt is shared: in the cache. */
+                pm_worker_prefetch(jobs[i + 1].target_path, jobs[i + 1].root_bytes);
             }
             run_job(self, worker, &jobs[i], &result);
             pm_job_clear(&jobs[i]);

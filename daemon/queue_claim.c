@@ -96,6 +96,7 @@ static enum pm_code load(
         job->scene = copy_column(query, 2);
         job->gt_path = join_columns(query, 3, 4);
         job->target_path = join_columns(query, 3, 5);
+        pm_query_col_text(query, 3, &job->root_bytes);
         job->output = copy_column(query, 6);
         job->gt = stamp_at(query, 7);
         job->target = stamp_at(query, 10);

@@ -165,6 +165,33 @@ static void changed_and_missing_files(void **state)
     assert_non_null(strstr(f->err.text, f->job.gt_path));
 }
 
+/* The scene's folder has become a link since its files were seen: they are no inputs any more, even
+ * though the same bytes lie behind it. */
+static void behind_a_link_is_missing(void **state)
+{
+    struct fixture *f = *state;
+    char *scene = kit_path(f->dir, "s");
+    char *moved = kit_path(f->dir, "elsewhere");
+    assert_true(f->job.root_bytes > 0);
+    assert_int_equal(rename(scene, moved), 0);
+    assert_int_equal(symlink("elsewhere", scene), 0);
+    assert_int_equal(decode(f), PM_ENOENT);
+    assert_non_null(strstr(f->err.text, f->job.gt_path));
+    clear(f);
+    f->job.root_bytes = 0; /* `pairmill align` follows what it is given */
+    assert_int_equal(decode(f), PM_OK);
+    clear(f);
+    f->job.root_bytes = strlen(f->dir);
+    assert_int_equal(unlink(scene), 0);
+    assert_int_equal(rename(moved, scene), 0);
+    assert_int_equal(rename(f->job.target_path, moved), 0);
+    assert_int_equal(symlink(moved, f->job.target_path), 0); /* the file itself */
+    assert_int_equal(decode(f), PM_ENOENT);
+    assert_non_null(strstr(f->err.text, "symbolic link"));
+    free(scene);
+    free(moved);
+}
+
 static void sizes_are_compared_before_anything_is_decoded(void **state)
 {
     struct fixture *f = *state;
@@ -214,10 +241,10 @@ static void mixed_types_meet_in_the_middle(void **state)
 static void reading_ahead_never_fails(void **state)
 {
     struct fixture *f = *state;
-    pm_worker_prefetch(f->job.gt_path);
-    pm_worker_prefetch(f->dir); /* a folder */
+    pm_worker_prefetch(f->job.gt_path, 0);
+    pm_worker_prefetch(f->dir, 0); /* a folder */
     assert_int_equal(unlink(f->job.gt_path), 0);
-    pm_worker_prefetch(f->job.gt_path);
+    pm_worker_prefetch(f->job.gt_path, 0);
     assert_int_equal(decode(f), PM_ENOENT);
 }
 
@@ -230,6 +257,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(workers_share_one_gt_and_the_budget, set_up, tear_down),
         cmocka_unit_test_setup_teardown(more_than_the_budget_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(changed_and_missing_files, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(behind_a_link_is_missing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             sizes_are_compared_before_anything_is_decoded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_bad_gt_can_be_tried_again, set_up, tear_down),

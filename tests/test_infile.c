@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -114,6 +115,34 @@ static void a_regular_file_opens_with_its_size(void **state)
     assert_int_equal(size, (int64_t)5 << 30);
     close(fd);
     close(made);
+}
+
+static void below_the_root_no_link_is_followed(void **state)
+{
+    char *dir = pm_tmpdir_make();
+    char *path = pm_tmpdir_path(dir, "s/link.tif");
+    struct pm_err err = {0};
+    struct stat st;
+    int64_t size = -1;
+    int fd = -1;
+    (void)state;
+    pm_tmpdir_write(dir, "s/a.tif", "12345");
+    assert_int_equal(symlink("a.tif", path), 0);
+    assert_int_equal(pm_infile_open(&fd, &size, path, &err), PM_OK);
+    close(fd);
+    assert_int_equal(pm_infile_open_below(&fd, &size, path, strlen(dir), &err), PM_ENOENT);
+    assert_non_null(strstr(err.text, "symbolic link"));
+    assert_int_equal(pm_infile_stat(&st, path, strlen(dir), &err), PM_ENOENT);
+    assert_int_equal(pm_infile_stat(&st, path, 0, &err), PM_OK);
+    free(path);
+    path = pm_tmpdir_path(dir, "s/a.tif");
+    assert_int_equal(pm_infile_open_below(&fd, &size, path, strlen(dir), &err), PM_OK);
+    assert_int_equal(size, 5);
+    close(fd);
+    assert_int_equal(pm_infile_stat(&st, path, strlen(dir), &err), PM_OK);
+    assert_int_equal(st.st_size, 5);
+    free(path);
+    pm_tmpdir_remove(dir);
 }
 
 /* A FIFO without a writer hangs whoever waits for it: then the alarm ends this program. */
@@ -244,6 +273,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_regular_file_opens_with_its_size),
+        cmocka_unit_test(below_the_root_no_link_is_followed),
         cmocka_unit_test(what_is_no_file_is_refused_at_once),
         cmocka_unit_test(what_cannot_be_opened_says_why),
         cmocka_unit_test(bytes_come_from_where_they_are_asked),

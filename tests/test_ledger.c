@@ -44,6 +44,7 @@ static void a_pair_goes_from_sighting_to_done(void **state)
     assert_int_equal(job.gt.size, 20);
     assert_int_equal(job.target.mtime_ns, 1010);
     assert_non_null(strstr(job.gt_path, "/in-lab/scene/gt/clean.tif"));
+    assert_string_equal(job.gt_path + job.root_bytes, "/scene/gt/clean.tif");
     assert_non_null(strstr(job.output, "/out-lab"));
     pm_kit_expect(kit, "running|1|3", "select state, attempts, worker from job");
 

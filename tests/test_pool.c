@@ -152,8 +152,9 @@ void pm_worker_free(struct pm_worker *worker)
     free(worker);
 }
 
-void pm_worker_prefetch(const char *path)
+void pm_worker_prefetch(const char *path, size_t root_bytes)
 {
+    (void)root_bytes;
     pthread_mutex_lock(&fake.lock);
     fake.read_ahead += strcmp(path, "target") == 0;
     pthread_mutex_unlock(&fake.lock);

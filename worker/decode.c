@@ -15,11 +15,11 @@
 /* More than this ahead would push out what is being worked on. */
 #define AHEAD_MAX ((int64_t)1 << 30)
 
-void pm_worker_prefetch(const char *path)
+void pm_worker_prefetch(const char *path, size_t root_bytes)
 {
     int64_t size;
     int fd;
-    if (pm_infile_open(&fd, &size, path, NULL) != PM_OK) {
+    if (pm_infile_open_below(&fd, &size, path, root_bytes, NULL) != PM_OK) {
         return; /* decode will say why */
     }
     for (int64_t at = 0; at < size && at < AHEAD_MAX; at += AHEAD_STEP) {
@@ -141,7 +141,9 @@ static struct pm_load_opts load_opts(const struct pm_worker *self, const struct 
     const struct pm_stamp *stamp, int64_t decoded_bytes)
 {
     return (struct pm_load_opts){
-        .limits = {.max_pixels = task->conf->max_pixels, .max_bytes = decoded_bytes},
+        .limits = {.max_pixels = task->conf->max_pixels,
+            .max_bytes = decoded_bytes,
+            .root_bytes = task->job->root_bytes},
         .pool = self->env->pool,
         .stamp = stamp,
         .hash = true,
@@ -215,10 +217,11 @@ static enum pm_code look_at_files(struct pm_task *task, struct pm_image_info *gt
     struct pm_image_info *target, struct pm_err *err)
 {
     const struct pm_job *job = task->job;
-    const struct pm_limits limits = {.max_pixels = task->conf->max_pixels};
-    enum pm_code rc = pm_stamp_check(job->gt_path, &job->gt, NULL, err);
+    const struct pm_limits limits = {
+        .max_pixels = task->conf->max_pixels, .root_bytes = job->root_bytes};
+    enum pm_code rc = pm_stamp_check(job->gt_path, job->root_bytes, &job->gt, NULL, err);
     if (rc == PM_OK) {
-        rc = pm_stamp_check(job->target_path, &job->target, NULL, err);
+        rc = pm_stamp_check(job->target_path, job->root_bytes, &job->target, NULL, err);
     }
     if (rc == PM_OK) {
         rc = pm_image_probe(job->gt_path, &limits, gt, err);

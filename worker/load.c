@@ -1,19 +1,20 @@
 #include "worker/load.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
 #include "common/convert.h"
 #include "common/hash.h"
+#include "common/infile.h"
 
-enum pm_code pm_stamp_check(
-    const char *path, const struct pm_stamp *stamp, int64_t *inode, struct pm_err *err)
+enum pm_code pm_stamp_check(const char *path, size_t root_bytes, const struct pm_stamp *stamp,
+    int64_t *inode, struct pm_err *err)
 {
     struct stat st;
-    if (stat(path, &st) != 0) {
-        return pm_err_errno(err, errno, "%s", path);
+    enum pm_code rc = pm_infile_stat(&st, path, root_bytes, err);
+    if (rc != PM_OK) {
+        return rc;
     }
     int64_t mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
     if (inode != NULL) {
@@ -30,10 +31,10 @@ enum pm_code pm_stamp_check(
 
 /* Stats again what was stated as *before: nothing may have happened while it was read. */
 static enum pm_code check_unchanged(
-    const char *path, const struct pm_stamp *before, struct pm_err *err)
+    const char *path, size_t root_bytes, const struct pm_stamp *before, struct pm_err *err)
 {
     int64_t inode = 0;
-    enum pm_code rc = pm_stamp_check(path, before, &inode, err);
+    enum pm_code rc = pm_stamp_check(path, root_bytes, before, &inode, err);
     if (rc == PM_OK && inode != before->inode) {
         return pm_err_set(err, PM_ECHANGED,
             "%s: replaced while it was read; it is taken up again once it has settled", path);
@@ -41,11 +42,13 @@ static enum pm_code check_unchanged(
     return rc;
 }
 
-static enum pm_code stamp_now(const char *path, struct pm_stamp *stamp, struct pm_err *err)
+static enum pm_code stamp_now(
+    const char *path, size_t root_bytes, struct pm_stamp *stamp, struct pm_err *err)
 {
     struct stat st;
-    if (stat(path, &st) != 0) {
-        return pm_err_errno(err, errno, "%s", path);
+    enum pm_code rc = pm_infile_stat(&st, path, root_bytes, err);
+    if (rc != PM_OK) {
+        return rc;
     }
     *stamp = (struct pm_stamp){.size = st.st_size,
         .mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec,
@@ -97,6 +100,7 @@ static enum pm_code decode_with_prep(
 enum pm_code pm_load(
     const char *path, const struct pm_load_opts *opts, struct pm_loaded **out, struct pm_err *err)
 {
+    const size_t root_bytes = opts->limits.root_bytes;
     struct pm_stamp before = {0};
     struct pm_loaded *loaded = calloc(1, sizeof *loaded);
     enum pm_code rc;
@@ -104,12 +108,12 @@ enum pm_code pm_load(
     if (loaded == NULL) {
         return pm_err_set(err, PM_ENOMEM, "%s: no memory", path);
     }
-    rc = stamp_now(path, &before, err);
+    rc = stamp_now(path, root_bytes, &before, err);
     if (rc == PM_OK && opts->stamp != NULL) {
-        rc = pm_stamp_check(path, opts->stamp, NULL, err);
+        rc = pm_stamp_check(path, root_bytes, opts->stamp, NULL, err);
     }
     if (rc == PM_OK && opts->hash) {
-        rc = pm_hash_file(path, NULL, loaded->hash, err);
+        rc = pm_hash_file_below(path, root_bytes, NULL, loaded->hash, err);
     }
     if (rc != PM_OK) {
         goto out;
@@ -117,7 +121,7 @@ enum pm_code pm_load(
     rc = decode_with_prep(path, opts, loaded, err);
     /* A file that changed explains any other error, and must not be blamed as a bad image. */
     struct pm_err changed;
-    if (check_unchanged(path, &before, &changed) != PM_OK) {
+    if (check_unchanged(path, root_bytes, &before, &changed) != PM_OK) {
         rc = changed.code;
         if (err != NULL) {
             *err = changed;

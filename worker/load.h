@@ -26,10 +26,11 @@ struct pm_load_opts {
     bool hash;
 };
 
-/* The file must be there and be what stamp says (size and mtime; the inode is not part of it).
- * *inode: which file it is now, for a second look later; may be NULL. */
-enum pm_code pm_stamp_check(
-    const char *path, const struct pm_stamp *stamp, int64_t *inode, struct pm_err *err);
+/* The file must be there and be what stamp says (size and mtime; the inode is not part of it). A
+ * link after root_bytes bytes of path: not there. *inode: which file it is now, for a second look
+ * later; may be NULL. */
+enum pm_code pm_stamp_check(const char *path, size_t root_bytes, const struct pm_stamp *stamp,
+    int64_t *inode, struct pm_err *err);
 
 /* Hashes first, so that a cold file is read once, from front to back, and decoded from memory. */
 enum pm_code pm_load(

@@ -42,7 +42,7 @@ void pm_worker_run(struct pm_worker *worker, const struct pm_conf *conf, const s
 
 /* Asks the kernel to read path into the page cache and does not wait; for the files of the job
  * after the one at hand. Whatever goes wrong is told when that job is run. */
-void pm_worker_prefetch(const char *path);
+void pm_worker_prefetch(const char *path, size_t root_bytes);
 
 /* Removes what a dead process left in output/.partial; called before any worker starts. */
 enum pm_code pm_worker_sweep(const char *output, struct pm_err *err);

@@ -120,11 +120,11 @@ static enum pm_code recognise(
 }
 
 /* On PM_OK the caller closes *fd. */
-static enum pm_code open_image(
-    const char *path, int *fd, const struct format **format, struct pm_err *err)
+static enum pm_code open_image(const char *path, const struct pm_limits *limits, int *fd,
+    const struct format **format, struct pm_err *err)
 {
     int64_t size;
-    enum pm_code rc = pm_infile_open(fd, &size, path, err);
+    enum pm_code rc = pm_infile_open_below(fd, &size, path, limits->root_bytes, err);
     if (rc != PM_OK) {
         return rc;
     }
@@ -141,7 +141,7 @@ enum pm_code pm_image_probe(const char *path, const struct pm_limits *limits,
 {
     const struct format *format = NULL;
     int fd;
-    enum pm_code rc = open_image(path, &fd, &format, err);
+    enum pm_code rc = open_image(path, limits, &fd, &format, err);
     if (rc != PM_OK) {
         return rc;
     }
@@ -156,7 +156,7 @@ enum pm_code pm_image_read(const char *path, const struct pm_limits *limits,
 {
     const struct format *format = NULL;
     int fd;
-    enum pm_code rc = open_image(path, &fd, &format, err);
+    enum pm_code rc = open_image(path, limits, &fd, &format, err);
     if (rc != PM_OK) {
         return rc;
     }

@@ -20,6 +20,7 @@
 struct pm_limits {
     int64_t max_pixels; /* w * h of one image; refused above */
     int64_t max_bytes;  /* decoded bytes of one image; refused above; 0: no limit */
+    size_t root_bytes;  /* below this much of the path no link is followed (infile.h); 0: all are */
 };
 
 /* Refuses a w x h image (any numbers a header may hold; channels 1 or 3) with PM_ETOOBIG when it is

@@ -287,6 +287,7 @@ struct pm_stamp kit_stamp(const char *path)
 struct pm_job kit_job(const char *dir, const char *gt, const char *target)
 {
     struct pm_job job = {.id = 17, .attempt = 1, .gt_image = 1, .target_image = 2};
+    job.root_bytes = strlen(dir);
     need(asprintf(&job.gt_path, "%s/s/gt/%s", dir, gt) >= 0, gt);
     need(asprintf(&job.target_path, "%s/s/%s", dir, target) >= 0, target);
     job.scene = strdup("s");
