@@ -368,10 +368,14 @@ void pm_ledger_counts(struct pm_ledger *ledger, struct pm_counts *counts)
 void pm_ledger_hold_claims(struct pm_ledger *ledger, bool hold)
 {
     pthread_mutex_lock(&ledger->lock);
-    ledger->poked |= ledger->hold != hold;
+    bool changed = ledger->hold != hold;
+    ledger->poked |= changed;
     ledger->hold = hold;
     pthread_cond_signal(&ledger->wake);
     pthread_mutex_unlock(&ledger->lock);
+    if (changed) {
+        pm_ledger_note_hold(ledger, hold);
+    }
 }
 
 bool pm_ledger_alive(struct pm_ledger *ledger)

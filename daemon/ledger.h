@@ -110,6 +110,8 @@ struct pm_counts { /* as of the last commit, all sources */
     bool paused;
 };
 void pm_ledger_counts(struct pm_ledger *ledger, struct pm_counts *counts);
+/* What a source's output has free, for the health view. */
+void pm_ledger_free_space(struct pm_ledger *ledger, const char *source_name, int64_t bytes);
 /* Free space below min_free stops claims until it is back; set by the service's timer. */
 void pm_ledger_hold_claims(struct pm_ledger *ledger, bool hold);
 /* True while the thread makes progress: for the watchdog. */

@@ -24,7 +24,7 @@ static struct pm_source_gauge *source_gauge(struct pm_ledger *ledger, const char
     }
     ledger->sources = grown;
     struct pm_source_gauge *source = &grown[ledger->source_count];
-    *source = (struct pm_source_gauge){.name = strdup(name)};
+    *source = (struct pm_source_gauge){.name = strdup(name), .free_bytes = -1};
     if (source->name == NULL) {
         return NULL;
     }
@@ -50,6 +50,26 @@ void pm_ledger_gauges(
         ledger->loop_lag_max_us = gauges->loop_lag_max_us;
         ledger->gauges_dirty = true;
     }
+    pthread_mutex_unlock(&ledger->gauge_lock);
+}
+
+void pm_ledger_free_space(struct pm_ledger *ledger, const char *source_name, int64_t bytes)
+{
+    pthread_mutex_lock(&ledger->gauge_lock);
+    struct pm_source_gauge *source = source_gauge(ledger, source_name);
+    if (source != NULL && source->free_bytes != bytes) {
+        source->free_bytes = bytes;
+        source->dirty = true;
+        ledger->gauges_dirty = true;
+    }
+    pthread_mutex_unlock(&ledger->gauge_lock);
+}
+
+void pm_ledger_note_hold(struct pm_ledger *ledger, bool hold)
+{
+    pthread_mutex_lock(&ledger->gauge_lock);
+    ledger->space_low = hold;
+    ledger->gauges_dirty = true;
     pthread_mutex_unlock(&ledger->gauge_lock);
 }
 
@@ -156,6 +176,18 @@ bool pm_ledger_gauges_due(struct pm_ledger *ledger)
     return dirty && pm_ledger_real_us() - ledger->flushed_us >= FLUSH_US;
 }
 
+static enum pm_code store_source(
+    struct pm_ledger *ledger, const struct pm_source_gauge *source, struct pm_err *err)
+{
+    char name[300]; /* of a fact; sources have short names (conf_source.c) */
+    enum pm_code rc = pm_queue_gauge(ledger->store, source->name, &source->gauges, err);
+    if (rc == PM_OK && source->free_bytes >= 0) {
+        snprintf(name, sizeof name, "output_free/%s", source->name);
+        rc = pm_queue_fact(ledger->store, name, source->free_bytes, err);
+    }
+    return rc;
+}
+
 /* Each is copied under the lock and stored without it: the loop must not wait for the database. */
 static enum pm_code store_sources(struct pm_ledger *ledger, struct pm_err *err)
 {
@@ -173,7 +205,7 @@ static enum pm_code store_sources(struct pm_ledger *ledger, struct pm_err *err)
             break;
         }
         if (copy.dirty) {
-            rc = pm_queue_gauge(ledger->store, copy.name, &copy.gauges, err);
+            rc = store_source(ledger, &copy, err);
         }
     }
     return rc;
@@ -224,6 +256,7 @@ static enum pm_code store_facts(struct pm_ledger *ledger, struct pm_err *err)
     pthread_mutex_lock(&ledger->gauge_lock);
     int64_t overflows = ledger->overflows;
     int64_t loop_lag_max_us = ledger->loop_lag_max_us;
+    bool space_low = ledger->space_low;
     pthread_mutex_unlock(&ledger->gauge_lock);
     int64_t free_bytes =
         statvfs(path, &disk) == 0 ? (int64_t)disk.f_bavail * (int64_t)disk.f_frsize : 0;
@@ -233,7 +266,8 @@ static enum pm_code store_facts(struct pm_ledger *ledger, struct pm_err *err)
     } facts[] = {{"overflows", overflows}, {"loop_lag_max_us", loop_lag_max_us},
         {"commits", ledger->commits}, {"busy_waits", ledger->busy_waits},
         {"wal_bytes", file_bytes(path, "-wal")}, {"db_bytes", file_bytes(path, "")},
-        {"free_bytes", free_bytes}, {"checkpoint_us", ledger->checkpoint_us}};
+        {"free_bytes", free_bytes}, {"checkpoint_us", ledger->checkpoint_us},
+        {"space_low", space_low}};
     enum pm_code rc = PM_OK;
     for (size_t i = 0; rc == PM_OK && i < sizeof facts / sizeof facts[0]; i++) {
         rc = pm_queue_fact(ledger->store, facts[i].name, facts[i].value, err);

@@ -74,6 +74,7 @@ void pm_request_free(struct pm_request *request); /* one on the heap; NULL is fi
 struct pm_source_gauge {
     char *name;
     struct pm_gauges gauges;
+    int64_t free_bytes; /* of its output; -1: not known */
     bool dirty;
 };
 
@@ -137,6 +138,7 @@ struct pm_ledger {
     struct pm_worker_slot workers[PM_OWNER_WORKERS];
     bool gauges_dirty;
     int64_t overflows, loop_lag_max_us;
+    bool space_low; /* claims are held */
 };
 
 /* The thread; arg is the ledger. Ends when closing (ledger_thread.c). */
@@ -167,6 +169,7 @@ enum pm_code pm_ledger_store_gauges(struct pm_ledger *ledger, struct pm_err *err
 /* The transaction they were stored in came to nothing: all of them at the next chance. */
 void pm_ledger_gauges_again(struct pm_ledger *ledger);
 void pm_ledger_gauges_fini(struct pm_ledger *ledger);
+void pm_ledger_note_hold(struct pm_ledger *ledger, bool hold);
 /* A worker's lease as it begins and ends, for traces and views. */
 void pm_ledger_note_lease(struct pm_ledger *ledger, int worker, int64_t job_id);
 void pm_ledger_note_results(struct pm_ledger *ledger, const struct pm_request *turn);

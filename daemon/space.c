@@ -6,6 +6,7 @@
 
 #define LOOK_MS 5000
 #define LOOK_LOW_MS 1000     /* while held: go on soon after somebody made room */
+#define TOLD_SHARE 64        /* a change of free space by this share is told */
 #define WARN_NS 60000000000u /* one line a minute */
 
 struct pm_space {
@@ -18,6 +19,7 @@ struct pm_space {
     bool asking;    /* statfs is under way */
     bool found_low; /* in this round */
     bool low;       /* what the ledger was told */
+    double *told;   /* free bytes of each source the ledger was told; 0: none yet */
     bool closing, timer_closed;
     uint64_t warned_ns; /* 0: not since it was roomy */
 };
@@ -29,6 +31,7 @@ static void free_when_over(struct pm_space *space)
     if (space->timer_closed && !space->asking) {
         pm_conf_unref(space->conf);
         pm_conf_unref(space->next);
+        free(space->told);
         free(space);
     }
 }
@@ -40,6 +43,11 @@ static void on_timer(uv_timer_t *timer)
         pm_conf_unref(space->conf);
         space->conf = space->next;
         space->next = NULL;
+        free(space->told);
+        space->told = NULL;
+    }
+    if (space->told == NULL) { /* without memory for it every look is told */
+        space->told = calloc((size_t)space->conf->source_count + 1, sizeof *space->told);
     }
     space->index = 0;
     space->found_low = false;
@@ -60,6 +68,22 @@ static void conclude(struct pm_space *space)
     uv_timer_start(&space->timer, on_timer, space->low ? LOOK_LOW_MS : LOOK_MS, 0);
 }
 
+/* An idle service writes nothing: not every byte another program takes is worth a commit. */
+static void tell(struct pm_space *space, double free_bytes)
+{
+    const struct pm_source_conf *source = &space->conf->sources[space->index];
+    double *told = space->told == NULL ? NULL : &space->told[space->index];
+    double worth = told == NULL ? 0 : *told / TOLD_SHARE;
+    if (told != NULL && *told > 0 && free_bytes > *told - worth && free_bytes < *told + worth) {
+        return;
+    }
+    if (told != NULL) {
+        *told = free_bytes;
+    }
+    pm_ledger_free_space(
+        space->ledger, source->name, free_bytes < 9e18 ? (int64_t)free_bytes : INT64_MAX);
+}
+
 static void judge(struct pm_space *space, const uv_statfs_t *fs)
 {
     const struct pm_source_conf *source = &space->conf->sources[space->index];
@@ -67,6 +91,7 @@ static void judge(struct pm_space *space, const uv_statfs_t *fs)
     double free_bytes = (double)fs->f_bavail * (double)fs->f_bsize;
     uint64_t now_ns = uv_hrtime();
 
+    tell(space, free_bytes);
     if (free_bytes >= (double)space->conf->min_free) {
         return;
     }

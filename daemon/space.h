@@ -1,9 +1,8 @@
 /*
- * space: holds claims back while an output's file system has less than min_free left.
- * Owns: a timer and one asynchronous statfs.
- * Threads: loop thread.
- * Memory: freed in the close callbacks.
- * Errors: PM_ENOMEM at open; an output that cannot be asked counts as roomy (publishing will tell).
+ * space: holds claims back while an output's file system has less than min_free left, and tells
+ * what each has. Owns: a timer and one asynchronous statfs. Threads: loop thread. Memory: freed in
+ * the close callbacks. Errors: PM_ENOMEM at open; an output that cannot be asked counts as roomy
+ * (publishing will tell).
  */
 #ifndef PM_DAEMON_SPACE_H
 #define PM_DAEMON_SPACE_H

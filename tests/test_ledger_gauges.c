@@ -51,6 +51,11 @@ static void gauges_are_stored_soon_though_nothing_else_happens(void **state)
     becomes(kit, "gt|75.0", "select cache, hit_percent from cache_stats");
     becomes(kit, "1|1.5", "select overflows, loop_lag_max_ms from health");
     pm_kit_expect(kit, "1|1|1", "select db_bytes > 0, free_bytes > 0, wal_bytes > 0 from health");
+    pm_ledger_free_space(kit->ledger, "lab", 123456);
+    pm_ledger_hold_claims(kit->ledger, true);
+    becomes(kit, "{\"lab\":123456}|1", "select output_free_bytes, space_low from health");
+    pm_ledger_hold_claims(kit->ledger, false);
+    becomes(kit, "0", "select space_low from health");
     cache.hits = 7;
     pm_ledger_cache(kit->ledger, "gt", &cache);
     pm_ledger_cache(kit->ledger, "other", &cache);

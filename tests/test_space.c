@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -22,6 +23,18 @@ void pm_ledger_hold_claims(struct pm_ledger *ledger, bool hold)
     (void)ledger;
     told.calls++;
     told.hold = hold;
+}
+
+static struct {
+    int calls;
+    int64_t bytes;
+} freed;
+
+void pm_ledger_free_space(struct pm_ledger *ledger, const char *source_name, int64_t bytes)
+{
+    (void)ledger;
+    freed.calls += strcmp(source_name, "src") == 0; /* the other one's output cannot be asked */
+    freed.bytes = bytes;
 }
 
 struct rig {
@@ -78,7 +91,7 @@ static void open_space(struct rig *rig, int64_t min_free)
 static int set_up(void **state)
 {
     struct rig *rig = calloc(1, sizeof *rig);
-    told.calls = 0;
+    told.calls = freed.calls = 0;
     told.hold = false;
     rig->dir = pm_tmpdir_make();
     assert_int_equal(uv_loop_init(&rig->loop), 0);
@@ -104,6 +117,8 @@ static void room_enough(void **state)
     assert_true(pm_loop_until(&rig->loop, turned, rig));
     assert_int_equal(told.calls, 0);
     assert_false(pm_space_low(rig->space));
+    assert_int_equal(freed.calls, 1);
+    assert_true(freed.bytes > 0);
 }
 
 static void too_little_then_enough(void **state)

@@ -17,4 +17,9 @@ select (select value from fact where name = 'wal_bytes') as wal_bytes,
     (select value from fact where name = 'db_bytes') as db_bytes,
     (select value from fact where name = 'commits') as commits,
     (select value from fact where name = 'busy_waits') as busy_waits,
-    coalesce((select value from fact where name = 'paused'), 0) as paused;
+    coalesce((select value from fact where name = 'paused'), 0) as paused,
+    -- Claims are held because an output has less than min_free left.
+    coalesce((select value from fact where name = 'space_low'), 0) as space_low,
+    -- {"source": bytes free where its outputs go, ...}
+    (select json_group_object(s.name, f.value) from source s
+        join fact f on f.name = 'output_free/' || s.name where s.active) as output_free_bytes;
