@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "common/schema.h"
+#include "tests/lib/guest.h"
 #include "tests/lib/queuekit.h"
 
 static int set_up(void **state)
@@ -142,6 +143,26 @@ static void steering_without_sources_leaves_them_alone(void **state)
     pm_kit_expect(kit, "lab|1|1", "select source, active, queued from progress");
 }
 
+/* A source that came with schema 1 has no row among the gauges, which are of schema 2. */
+static void a_source_older_than_the_gauges_counts(void **state)
+{
+    struct pm_kit *kit = *state;
+    struct pm_counts counts;
+    struct pm_guest guest;
+    pm_kit_ledger(kit);
+    pm_kit_sight(kit, "s/gt/g.tif", 1);
+    pm_kit_sight(kit, "s/t.tif", 1);
+    pm_kit_close(kit);
+    pm_guest_open(&guest, kit->db);
+    assert_string_equal(pm_guest_run(&guest, "delete from gauge returning source_id;"), "1");
+    pm_guest_close(&guest);
+    pm_kit_ledger(kit);
+    pm_ledger_counts(kit->ledger, &counts);
+    assert_int_equal(counts.queued, 1);
+    pm_kit_expect(kit, "lab|1", "select source, queued from progress");
+    pm_kit_close(kit);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -150,6 +171,7 @@ int main(void)
         with_kit(the_start_states_who_and_what),
         with_kit(twenty_restarts_over_known_files_add_nothing),
         with_kit(steering_without_sources_leaves_them_alone),
+        with_kit(a_source_older_than_the_gauges_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
