@@ -64,6 +64,9 @@ TESTLIB_SRC := $(wildcard tests/lib/*.c)
 TESTLIB_OBJ := $(TESTLIB_SRC:%.c=$(BUILD)/%.o)
 TEST_SRC := $(wildcard tests/test_*.c)
 TEST_BIN := $(TEST_SRC:%.c=$(BUILD)/%)
+# What the campaigns preload into the programs: it kills, fails and records at the n-th call.
+PRELOAD_SRC := $(wildcard tests/preload/*.c)
+PRELOAD := $(BUILD)/tests/preload.so
 BENCH_SRC := $(wildcard tests/bench/*.c)
 BENCH_BIN := $(BENCH_SRC:%.c=$(BUILD)/%)
 BIN := $(BUILD)/pairmilld $(BUILD)/pairmill
@@ -71,7 +74,7 @@ ALL_OBJ := $(LIB_OBJ) $(TESTLIB_OBJ) $(TEST_BIN:%=%.o) $(BENCH_BIN:%=%.o) $(BUIL
 	$(BUILD)/cli/main.o
 SQL := $(sort $(wildcard sql/*.sql sql/*/*.sql))
 
-.PHONY: all deps demo test check tests bench scale model soak san lint format install clean help
+.PHONY: all deps demo test check tests bench scale model soak crash san lint format install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -125,7 +128,13 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/tests/testlib.a $(BUIL
 	$(SAY) LD $@
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-tests: $(TEST_BIN)
+# Without a sanitizer, whatever the programs have: it stands before theirs.
+$(PRELOAD): $(PRELOAD_SRC) $(wildcard tests/preload/*.h)
+	@mkdir -p $(@D)
+	$(SAY) LD $@
+	$(Q)$(CC) -std=c17 -D_GNU_SOURCE -I. -O2 -g $(WARN) -fPIC -shared -pthread -o $@ $(PRELOAD_SRC) -ldl
+
+tests: $(TEST_BIN) $(PRELOAD)
 bench: $(BENCH_BIN)
 
 # The long versions of what make test does in small.
@@ -159,8 +168,12 @@ test: deps
 	@$(MAKE) --no-print-directory WERROR=1 check
 
 # Everything that is checked, on a machine that has the packages. TESTS="a b" picks some by name.
-check: $(BIN) $(TEST_BIN)
+check: $(BIN) $(TEST_BIN) $(PRELOAD)
 	@BUILD=$(BUILD) PYTHON=$(PYTHON) tests/run $(TESTS)
+
+# kill -9 at N seeded instants over 500 pairs; SEED=S repeats a campaign.
+crash: $(BIN) $(PRELOAD)
+	BUILD=$(BUILD) $(PYTHON) tests/campaign/crash.py --kills $(or $(N),1000) --seed "$(SEED)"
 
 san:
 	@$(MAKE) --no-print-directory deps

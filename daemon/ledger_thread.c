@@ -336,6 +336,7 @@ static bool live_once(struct pm_ledger *self)
 void *pm_ledger_thread(void *arg)
 {
     struct pm_ledger *self = arg;
+    pthread_setname_np(pthread_self(), "pm-ledger");
     pm_store_on_progress(self->store, beat, self);
     self->idle_since_us = pm_ledger_real_us();
     pthread_mutex_lock(&self->lock);
