@@ -1,10 +1,34 @@
 #include "common/folder.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+/* A new folder is there for certain once the one it lies in is synced. EACCES: one we may write but
+ * not read cannot be synced; EINVAL: a file system that cannot sync a folder loses nothing there.
+ */
+static enum pm_code sync_parent(const char *path, struct pm_err *err)
+{
+    const char *slash = strrchr(path, '/');
+    size_t length = slash == NULL || slash == path ? 1 : (size_t)(slash - path);
+    char parent[PATH_MAX];
+    enum pm_code rc = PM_OK;
+
+    memcpy(parent, slash == NULL ? "." : path, length);
+    parent[length] = '\0';
+    int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 ? errno != EACCES : fsync(fd) != 0 && errno != EINVAL) {
+        rc = pm_err_errno(err, errno, "sync folder '%s'", parent);
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return rc;
+}
 
 static enum pm_code make_one(const char *path, mode_t mode, bool exact, struct pm_err *err)
 {
@@ -14,7 +38,7 @@ static enum pm_code make_one(const char *path, mode_t mode, bool exact, struct p
     if (exact && chmod(path, mode) != 0) {
         return pm_err_errno(err, errno, "make folder '%s'", path);
     }
-    return PM_OK;
+    return sync_parent(path, err);
 }
 
 enum pm_code pm_folder_make_for(const char *file_path, mode_t mode, struct pm_err *err)
