@@ -74,7 +74,7 @@ ALL_OBJ := $(LIB_OBJ) $(TESTLIB_OBJ) $(TEST_BIN:%=%.o) $(BENCH_BIN:%=%.o) $(BUIL
 	$(BUILD)/cli/main.o
 SQL := $(sort $(wildcard sql/*.sql sql/*/*.sql))
 
-.PHONY: all deps demo test check tests bench scale model soak crash san lint format install clean help
+.PHONY: all deps demo test check tests bench scale model soak crash powerloss san lint format install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -174,6 +174,10 @@ check: $(BIN) $(TEST_BIN) $(PRELOAD)
 # kill -9 at N seeded instants over 500 pairs; SEED=S repeats a campaign.
 crash: $(BIN) $(PRELOAD)
 	BUILD=$(BUILD) $(PYTHON) tests/campaign/crash.py --kills $(or $(N),1000) --seed "$(SEED)"
+
+# The power fails after every call of publishing and of the database, in many ways each.
+powerloss: $(BIN) $(PRELOAD)
+	BUILD=$(BUILD) $(PYTHON) tests/campaign/powerloss.py --seed "$(SEED)"
 
 san:
 	@$(MAKE) --no-print-directory deps

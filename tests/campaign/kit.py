@@ -48,7 +48,7 @@ class Place:
 
     def __init__(self, top, inputs, **settings):
         self.top, self.inputs = top, inputs
-        self.out, self.state = os.path.join(top, "out"), os.path.join(top, "state")
+        self.out, self.state = os.path.join(top, "out"), os.path.join(top, "state", "db")
         self.db, self.conf = os.path.join(self.state, "pairmill.db"), top + ".conf"
         known = dict(workers=2, settle_s=0, rescan_s=2, poll_s=2, min_free=0)
         known.update(settings)
@@ -125,7 +125,18 @@ def judge_folder(folder, gt, target, read=read_file, listing=files_below):
     return hashes
 
 
-DONE = """select j.id, g.name, t.name, r.output_dir, r.at from job j join image g on g.id = j.gt_id
+def judge_result(folder, gt, target, row, read=read_file, listing=files_below):
+    """judge_folder, and pair.json says what the database does. row: dy, dx, loss, gain as a text."""
+    hashes = judge_folder(folder, gt, target, read, listing)
+    told = json.loads(read(os.path.join(folder, "pair.json")))
+    said = "%d %d %.9g %.9g" % (told["dy"], told["dx"], told["loss"], told["gain"])
+    if said != row:
+        raise Wrong("%s: pair.json says %s, the database %s" % (folder, said, row))
+    return hashes
+
+
+DONE = """select j.id, g.name, t.name, r.output_dir,
+    printf('%d %d %.9g %.9g', r.dy, r.dx, r.loss, r.gain) from job j join image g on g.id = j.gt_id
     join image t on t.id = j.target_id left join results r on r.job_id = j.id
     where j.state = 'done'"""
 
@@ -143,7 +154,7 @@ class Judge:
             if row[3] is None:
                 raise Wrong("job %d is done and has no result" % row[0])
             if row not in self.seen:
-                self.seen[row] = judge_folder(row[3], row[1], row[2])
+                self.seen[row] = judge_result(row[3], row[1], row[2], row[4])
         return rows
 
     def all_done(self, pairs):

@@ -16,7 +16,8 @@
 
 static int to = -1;
 static char root[PATH_MAX];
-static bool drop_syncs;
+static size_t root_length;
+static const char *dropped; /* NULL: no sync is left out */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* The bare call: the interposed ones would come back here. */
@@ -39,13 +40,12 @@ static void put_line(const char *format, ...)
 
 __attribute__((constructor)) static void begin(void)
 {
-    const char *path = getenv("SHIM_RECORD"), *top = getenv("SHIM_ROOT"),
-               *drop = getenv("SHIM_DROP");
+    const char *path = getenv("SHIM_RECORD"), *top = getenv("SHIM_ROOT");
     if (path == NULL || top == NULL) {
         return;
     }
-    snprintf(root, sizeof root, "%s/", top);
-    drop_syncs = drop != NULL && strcmp(drop, "sync") == 0;
+    root_length = (size_t)snprintf(root, sizeof root, "%s", top);
+    dropped = getenv("SHIM_DROP");
     struct stat st;
     to = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (to < 0 || stat(top, &st) != 0) {
@@ -58,7 +58,8 @@ bool shim_record_begin(int dirfd, const char *path)
 {
     char full[PATH_MAX];
     if (to < 0 || !shim_path(full, sizeof full, dirfd, path) ||
-        strncmp(full, root, strlen(root)) != 0) {
+        strncmp(full, root, root_length) != 0 ||
+        (full[root_length] != '/' && full[root_length] != '\0')) {
         return false;
     }
     size_t n = strlen(full);
@@ -128,7 +129,8 @@ void shim_record_size(int fd, off_t size)
 
 void shim_record_sync(int fd)
 {
-    if (!drop_syncs) {
+    char path[PATH_MAX];
+    if (dropped == NULL || !shim_path(path, sizeof path, fd, NULL) || !strstr(path, dropped)) {
         put_line("S\t%ju\n", inode_of(fd));
     }
 }

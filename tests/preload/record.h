@@ -1,8 +1,8 @@
 /*
  * record: writes down every change of files below one folder, in the order in which they happen.
  * Owns: the file of SHIM_RECORD; the folder is SHIM_ROOT, empty when the process starts. The shared
- * memory of SQLite (-shm) is left out: it is never durable. SHIM_DROP=sync leaves out every sync,
- * to show that the checker sees a program that does not sync.
+ * memory of SQLite (-shm) is left out: it is never durable. SHIM_DROP=TEXT leaves out the syncs
+ * of what has TEXT in its path, to show that the checker sees a program that does not sync.
  * Threads: any; a change and its record are one under a lock. Memory: none.
  * Errors: what cannot be recorded ends the process.
  *
