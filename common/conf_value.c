@@ -96,8 +96,9 @@ static enum pm_code parse_amount(
         return refuse(option, value, "is not a number", err);
     }
     if (*end != '\0') {
-        letter = strchr(letters, *end & ~0x20); /* upper case */
-        if (letter == NULL || end[1] != '\0') {
+        /* In upper case; a blank becomes 0, which strchr() finds too. */
+        letter = strchr(letters, *end & ~0x20);
+        if (letter == NULL || *letter == '\0' || end[1] != '\0') {
             return refuse(option, value, "is not a number with K, M, G or T", err);
         }
         number *= pow(unit_of(option), (double)(letter - letters + 1));

@@ -108,6 +108,7 @@ static void bad_values_change_nothing_and_say_the_range(void **state)
         {REAL, "-0.1", "out of range; use 0 to 1"},
         {REAL, "0,5", "not a number"},
         {SIZE, "1P", "not a number with K, M, G or T; use 0 or more bytes"},
+        {SIZE, "1 ", "not a number with K, M, G or T"},
         {SIZE, "1KB", "not a number with K, M, G or T"},
         {SIZE, "K", "not a number"},
         {SIZE, "nan", "not a number"},
