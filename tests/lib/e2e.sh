@@ -19,6 +19,7 @@ T=$(mktemp -d)
 mkdir "$T/state"
 IN=$T/in OUT=$T/out DB=$T/state/pairmill.db CONF=$T/pairmill.conf LOG=$T/pairmilld.log
 daemon=
+preload=
 others=
 : >"$LOG"
 
@@ -122,8 +123,23 @@ write_conf() {
 }
 
 daemon_start() {
-    "$PAIRMILLD" --config "$CONF" >>"$LOG" 2>&1 &
+    LD_PRELOAD=$preload ASAN_OPTIONS=verify_asan_link_order=0:${ASAN_OPTIONS:-} \
+        "$PAIRMILLD" --config "$CONF" >>"$LOG" 2>&1 &
     daemon=$!
+}
+
+# What tests/shim/disk.c is preloaded with; a script that wants it says so.
+build_shim() {
+    SHIM=$T/disk.so
+    ${CC:-cc} -std=c17 -D_GNU_SOURCE -O1 -shared -fPIC -o "$SHIM" tests/shim/disk.c -ldl ||
+        fail "tests/shim/disk.c does not compile"
+}
+
+# with_shim COMMAND...: pairmilld and pairmill started by it have the shim preloaded.
+with_shim() {
+    preload=$SHIM
+    "$@"
+    preload=
 }
 
 # Up and recovered: this process, not one before it, says that it has begun.
