@@ -105,6 +105,25 @@ static enum pm_code make_file(const char *path, struct pm_err *err)
     return rc;
 }
 
+/* SQLite's own waiting, with somebody to ask whether it still makes sense. */
+static int on_busy(void *ctx, int tries)
+{
+    static const int delay_ms[] = {1, 2, 5, 10, 15, 20, 25, 25, 25, 50, 50, 100};
+    enum { DELAYS = sizeof delay_ms / sizeof delay_ms[0] };
+    const struct pm_store *store = ctx;
+    int waited_ms = tries > DELAYS ? (tries - DELAYS) * delay_ms[DELAYS - 1] : 0;
+
+    for (int i = 0; i < tries && i < DELAYS; i++) {
+        waited_ms += delay_ms[i];
+    }
+    if (waited_ms >= store->busy_ms ||
+        (store->wait_on != NULL && !store->wait_on(store->wait_ctx))) {
+        return 0;
+    }
+    usleep((useconds_t)delay_ms[tries < DELAYS ? tries : DELAYS - 1] * 1000);
+    return 1;
+}
+
 /* Everything but the name is the same for both kinds of connection. */
 static enum pm_code connect(struct pm_store *store, int flags, struct pm_err *err)
 {
@@ -112,7 +131,8 @@ static enum pm_code connect(struct pm_store *store, int flags, struct pm_err *er
     int rc = sqlite3_open_v2(
         store->path, &store->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
     if (rc == SQLITE_OK) {
-        rc = sqlite3_busy_timeout(store->db, BUSY_MS);
+        store->busy_ms = BUSY_MS;
+        rc = sqlite3_busy_handler(store->db, on_busy, store);
     }
     if (rc == SQLITE_OK) {
         rc = sqlite3_wal_autocheckpoint(store->db, 0);
@@ -259,10 +279,11 @@ enum pm_code pm_store_checkpoint(
     int in_log = 0;
     int copied = 0;
     /* A reader or a writer in the way is no reason to wait: there will be another checkpoint. */
-    sqlite3_busy_timeout(store->db, 0);
+    int busy_ms = store->busy_ms;
+    store->busy_ms = 0;
     int rc = sqlite3_wal_checkpoint_v2(store->db, "main",
         truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE, &in_log, &copied);
-    sqlite3_busy_timeout(store->db, BUSY_MS);
+    store->busy_ms = busy_ms;
     *pages = in_log > copied ? in_log - copied : 0;
     if ((rc & 0xff) == SQLITE_BUSY) {
         rc = SQLITE_OK;
@@ -280,7 +301,13 @@ int pm_store_wal_pages(const struct pm_store *store)
 
 void pm_store_busy_ms(struct pm_store *store, int ms)
 {
-    sqlite3_busy_timeout(store->db, ms);
+    store->busy_ms = ms;
+}
+
+void pm_store_on_wait(struct pm_store *store, bool (*wait_on)(void *ctx), void *ctx)
+{
+    store->wait_on = wait_on;
+    store->wait_ctx = ctx;
 }
 
 static int on_progress(void *ctx)

@@ -108,6 +108,9 @@ enum pm_code pm_store_checkpoint(
 int pm_store_wal_pages(const struct pm_store *store); /* after the last commit */
 /* How long a statement waits for somebody else's lock; 10 s after open. */
 void pm_store_busy_ms(struct pm_store *store, int ms);
+/* While it waits so, wait_on is asked several times a second whether to go on waiting; it must not
+ * touch the store. */
+void pm_store_on_wait(struct pm_store *store, bool (*wait_on)(void *ctx), void *ctx);
 /* Calls tick every now and then while a long statement runs; it must not touch the store. */
 void pm_store_on_progress(struct pm_store *store, void (*tick)(void *ctx), void *ctx);
 const char *pm_store_path(const struct pm_store *store);

@@ -24,6 +24,9 @@ struct pm_store {
     char *path;
     struct pm_query *queries; /* one a statement of sql/, same order as pm_sql */
     int wal_pages;
+    int busy_ms; /* how long a statement waits for somebody else's lock */
+    bool (*wait_on)(void *ctx);
+    void *wait_ctx;
     void (*tick)(void *ctx);
     void *tick_ctx;
 };

@@ -8,7 +8,8 @@
 #include "common/log.h"
 #include "common/schema.h"
 
-#define OPEN_TRIES 6 /* of 10 s: somebody may hold a write lock while we start */
+#define PATIENCE_US INT64_C(30000000) /* of an end nobody has set a time for */
+#define OPEN_TRIES 6                  /* of 10 s: somebody may hold a write lock while we start */
 
 /* --- requests --- */
 
@@ -68,20 +69,41 @@ void pm_request_free(struct pm_request *request)
     free(request);
 }
 
+void pm_ledger_refuse_late(struct pm_request *request)
+{
+    request->rc = pm_err_set(&request->err, PM_EDB, "the database could not be written");
+    for (size_t i = 0; i < request->result_count; i++) {
+        pm_result_clear(&request->results[i]); /* consumed, whatever happens */
+    }
+}
+
+/* lock is held. False: the thread has ended. */
+static bool put(struct pm_ledger *ledger, struct pm_request *request)
+{
+    if (ledger->ended) {
+        pm_ledger_refuse_late(request);
+        return false;
+    }
+    pm_request_push(&ledger->inbox, request);
+    pthread_cond_signal(&ledger->wake);
+    return true;
+}
+
 static void send(struct pm_ledger *ledger, struct pm_request *request)
 {
     pthread_mutex_lock(&ledger->lock);
-    pm_request_push(&ledger->inbox, request);
-    pthread_cond_signal(&ledger->wake);
+    bool taken = put(ledger, request);
     pthread_mutex_unlock(&ledger->lock);
+    if (!taken) {
+        pm_ledger_answer(ledger, request);
+    }
 }
 
 static enum pm_code ask(struct pm_ledger *ledger, struct pm_request *request, struct pm_err *err)
 {
     request->waits = true;
     pthread_mutex_lock(&ledger->lock);
-    pm_request_push(&ledger->inbox, request);
-    pthread_cond_signal(&ledger->wake);
+    request->answered = !put(ledger, request);
     while (!request->answered) {
         pthread_cond_wait(&ledger->answer, &ledger->lock);
     }
@@ -203,10 +225,23 @@ enum pm_code pm_ledger_open(
     return PM_OK;
 }
 
+void pm_ledger_end_by(struct pm_ledger *ledger, int64_t end_by_us)
+{
+    pthread_mutex_lock(&ledger->lock);
+    if (ledger->end_by_us == 0 || end_by_us < ledger->end_by_us) {
+        ledger->end_by_us = end_by_us;
+    }
+    pthread_cond_signal(&ledger->wake);
+    pthread_mutex_unlock(&ledger->lock);
+}
+
 void pm_ledger_close(struct pm_ledger *ledger)
 {
     if (ledger == NULL) {
         return;
+    }
+    if (ledger->end_by_us == 0) {
+        pm_ledger_end_by(ledger, pm_ledger_real_us() + PATIENCE_US);
     }
     pthread_mutex_lock(&ledger->lock);
     ledger->closing = true;

@@ -33,6 +33,11 @@ enum pm_code pm_ledger_open(
 /* Commits everything handed in so far, puts rows still running back to queued, checkpoints, ends
  * the thread, releases the flock. NULL is fine. */
 void pm_ledger_close(struct pm_ledger *ledger);
+/* From this time (real, monotonic, us) on a database that cannot be written is waited for no
+ * longer: whoever waits for an answer gets PM_EDB, and the end comes without it. What was running
+ * is queued again at the next start. Only the first call and earlier times count; without one,
+ * close waits 30 s. From any thread. */
+void pm_ledger_end_by(struct pm_ledger *ledger, int64_t end_by_us);
 /* New settings (SIGHUP): sources added, removed or changed. */
 void pm_ledger_reload(struct pm_ledger *ledger, struct pm_conf *conf);
 

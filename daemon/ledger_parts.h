@@ -119,8 +119,9 @@ struct pm_ledger {
     uint64_t random;            /* jitter of the delays; any value but 0 */
     int64_t complained_us;      /* mono, real; of the last line in the log about trouble */
 
-    _Atomic int64_t beat_us; /* mono, real; the thread was seen alive */
-    atomic_bool broken;      /* it gave up: the database cannot be used */
+    _Atomic int64_t beat_us;   /* mono, real; the thread was seen alive */
+    _Atomic int64_t end_by_us; /* mono, real; troubles are endured until then; 0: for ever */
+    atomic_bool broken;        /* it gave up: the database cannot be used */
 
     pthread_mutex_t lock; /* what follows */
     pthread_cond_t wake;
@@ -128,6 +129,7 @@ struct pm_ledger {
     struct pm_request_list inbox;
     size_t queued_results;
     bool stop_claims, hold, closing;
+    bool ended; /* the thread answers nobody any more */
     bool poked; /* something outside has changed: look again at once */
     struct pm_counts counts;
 
@@ -145,6 +147,9 @@ struct pm_ledger {
 void *pm_ledger_thread(void *arg);
 /* pm_mono_us of the real clock: waits are real even when a test's clock is not. */
 int64_t pm_ledger_real_us(void);
+
+/* Fills in that the database could not be written; results it brought are gone. */
+void pm_ledger_refuse_late(struct pm_request *request);
 
 /* One transaction with everything that waits, or with `only` alone when that is given; all or
  * nothing (ledger_apply.c). */

@@ -13,7 +13,6 @@
 #define CHECKPOINT_PAGES 1000             /* 4 MB of log */
 #define TROUBLE_US (10 * SECOND_US)       /* a full or failing disk is asked again after so long */
 #define COMPLAIN_US (60 * SECOND_US)      /* one line in the log a minute */
-#define PATIENCE_US (30 * SECOND_US)      /* how long a clean end waits for a troubled database */
 #define TRUNCATE_AGAIN_US (5 * SECOND_US) /* a reader kept the log from being emptied */
 #define HARD_FAILURES_MAX 6               /* then the database is beyond us */
 #define DELAY_MAX_US ((int64_t)2 * 3600 * SECOND_US) /* no retry is put off for longer */
@@ -50,15 +49,29 @@ static void timed_wait(struct pm_ledger *self, int64_t wait_us)
     pthread_cond_timedwait(&self->wake, &self->lock, &until);
 }
 
-/* Waits, unless the end comes or somebody says that things have changed; no longer than an end may
- * take. False: the end has waited long enough. */
-static bool wait_out(struct pm_ledger *self, int64_t wait_us, int64_t *patience_us)
+/* Whether troubles are still waited out: always, but when an end has waited long enough. */
+static bool patient(const struct pm_ledger *self)
+{
+    int64_t end_by_us = self->end_by_us;
+    return end_by_us == 0 || pm_ledger_real_us() < end_by_us;
+}
+
+/* While SQLite waits for a lock. */
+static bool wait_on(void *ctx)
+{
+    beat(ctx);
+    return patient(ctx);
+}
+
+/* Waits, unless the end comes or somebody says that things have changed. False: an end has waited
+ * long enough. */
+static bool wait_out(struct pm_ledger *self, int64_t wait_us)
 {
     int64_t end_us = pm_ledger_real_us() + wait_us;
     self->troubles++;
     pthread_mutex_lock(&self->lock);
     bool closing = self->closing;
-    while (self->closing == closing && !self->poked) {
+    while (self->closing == closing && !self->poked && patient(self)) {
         int64_t left_us = end_us - pm_ledger_real_us();
         beat(self);
         if (left_us <= 0) {
@@ -67,10 +80,8 @@ static bool wait_out(struct pm_ledger *self, int64_t wait_us, int64_t *patience_
         timed_wait(self, left_us < SECOND_US ? left_us : SECOND_US);
     }
     self->poked = false;
-    closing = self->closing;
     pthread_mutex_unlock(&self->lock);
-    *patience_us -= closing ? wait_us : 0;
-    return *patience_us > 0;
+    return patient(self);
 }
 
 enum trouble {
@@ -90,32 +101,22 @@ static enum trouble trouble_of(enum pm_code rc, const struct pm_err *err)
     return rc == PM_ENOSPC || rc == PM_EIO || rc == PM_ENOMEM ? TROUBLE_PASSES : TROUBLE_BROKEN;
 }
 
-static bool is_closing(struct pm_ledger *self)
-{
-    pthread_mutex_lock(&self->lock);
-    bool closing = self->closing;
-    pthread_mutex_unlock(&self->lock);
-    return closing;
-}
-
 /* True: try again; false: an end has waited long enough. */
-static bool endure(
-    struct pm_ledger *self, enum pm_code rc, const struct pm_err *err, int64_t *patience_us)
+static bool endure(struct pm_ledger *self, enum pm_code rc, const struct pm_err *err)
 {
     enum trouble trouble = trouble_of(rc, err);
     if (trouble == TROUBLE_LOCKED) {
         self->busy_waits++; /* SQLite has waited its 10 s already */
         complain(self, err, "another program holds it; trying on, nothing is lost");
         beat(self);
-        *patience_us -= is_closing(self) ? TROUBLE_US : 0;
-        return *patience_us > 0;
+        return patient(self);
     }
     complain(self, err, "trying on every 10 s, nothing is lost");
     if (trouble != TROUBLE_PASSES && ++self->hard_failures >= HARD_FAILURES_MAX && !self->broken) {
         pm_log(PM_LOG_ERR, "%s; giving up", err->text);
         self->broken = true;
     }
-    return wait_out(self, TROUBLE_US, patience_us);
+    return wait_out(self, TROUBLE_US);
 }
 
 /* Answers request with what is wrong. For results that means: only that they failed is stored. */
@@ -149,7 +150,7 @@ static struct pm_request *first_undone(struct pm_ledger *self)
 
 /* Some request makes the transaction fail for good: each on its own, so that the others get
  * through. False: an end has waited long enough. */
-static bool one_by_one(struct pm_ledger *self, int64_t *patience_us)
+static bool one_by_one(struct pm_ledger *self)
 {
     struct pm_request *request;
     while ((request = first_undone(self)) != NULL) {
@@ -160,7 +161,7 @@ static bool one_by_one(struct pm_ledger *self, int64_t *patience_us)
             pm_ledger_settle(self, &counts);
         } else if (trouble_of(rc, &err) == TROUBLE_REQUEST) {
             refuse(self, request, &err);
-        } else if (!endure(self, rc, &err, patience_us)) {
+        } else if (!endure(self, rc, &err)) {
             return false;
         }
     }
@@ -170,7 +171,6 @@ static bool one_by_one(struct pm_ledger *self, int64_t *patience_us)
 /* One group commit. False: an end could not wait any longer, what is left is lost. */
 static bool commit_round(struct pm_ledger *self)
 {
-    int64_t patience_us = PATIENCE_US;
     for (;;) {
         struct pm_counts counts;
         struct pm_err err = {0};
@@ -180,7 +180,7 @@ static bool commit_round(struct pm_ledger *self)
             return true;
         }
         bool suspects = first_undone(self) != NULL && trouble_of(rc, &err) == TROUBLE_REQUEST;
-        if (suspects ? !one_by_one(self, &patience_us) : !endure(self, rc, &err, &patience_us)) {
+        if (suspects ? !one_by_one(self) : !endure(self, rc, &err)) {
             return false;
         }
     }
@@ -279,12 +279,14 @@ static bool changed_outside(struct pm_ledger *self)
 
 static void finish(struct pm_ledger *self)
 {
-    int64_t patience_us = PATIENCE_US;
     struct pm_err err = {0};
     enum pm_code rc;
     while ((rc = pm_ledger_end_life(self, &err)) != PM_OK) {
-        if (trouble_of(rc, &err) >= TROUBLE_REQUEST || !endure(self, rc, &err, &patience_us)) {
-            pm_log(PM_LOG_ERR, "%s; the next start puts it right", err.text);
+        if (trouble_of(rc, &err) >= TROUBLE_REQUEST || !endure(self, rc, &err)) {
+            pm_log(PM_LOG_ERR,
+                "event=unsaved message=\"%s; what ran is queued again at the next start\"",
+                err.text);
+            pm_owner_unsaved(self->owner);
             return;
         }
     }
@@ -298,7 +300,7 @@ static void answer_all(struct pm_ledger *self)
     for (size_t i = 0; i < 2; i++) {
         struct pm_request *request;
         while ((request = pm_request_pop(lists[i])) != NULL) {
-            request->rc = pm_err_set(&request->err, PM_EDB, "the database could not be written");
+            pm_ledger_refuse_late(request);
             pm_ledger_answer(self, request);
         }
     }
@@ -338,10 +340,12 @@ void *pm_ledger_thread(void *arg)
     struct pm_ledger *self = arg;
     pthread_setname_np(pthread_self(), "pm-ledger");
     pm_store_on_progress(self->store, beat, self);
+    pm_store_on_wait(self->store, wait_on, self);
     self->idle_since_us = pm_ledger_real_us();
     pthread_mutex_lock(&self->lock);
     while (live_once(self)) {
     }
+    self->ended = true;
     sort_inbox(self);
     pthread_mutex_unlock(&self->lock);
     answer_all(self);

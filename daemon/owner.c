@@ -16,8 +16,12 @@
 
 #define LINE 64 /* bytes, the newline included: each line has its place in the file */
 
+#define UNSAVED "ended in order, database not written"
+
 struct pm_owner {
     int fd;
+    bool unsaved;     /* the file is to stay as it is */
+    bool was_unsaved; /* the former owner's */
     struct {
         int64_t job_id;         /* 0: none */
         int step;               /* enum pm_step; -1: none yet */
@@ -57,6 +61,9 @@ static enum pm_step step_named(const char *name)
 
 static void read_traces(struct pm_owner *owner)
 {
+    char first[LINE + 1] = "";
+    owner->was_unsaved =
+        pread(owner->fd, first, LINE, 0) > 0 && strncmp(first, UNSAVED, strlen(UNSAVED)) == 0;
     for (int i = 0; i < PM_OWNER_WORKERS; i++) {
         char line[LINE + 1] = "";
         char step[16] = "";
@@ -145,11 +152,22 @@ void pm_owner_close(struct pm_owner *owner)
     if (owner == NULL) {
         return;
     }
-    if (ftruncate(owner->fd, 0) != 0) {
+    if (!owner->unsaved && ftruncate(owner->fd, 0) != 0) {
         put_line(owner->fd, 0, "");
     }
     close(owner->fd);
     free(owner);
+}
+
+void pm_owner_unsaved(struct pm_owner *owner)
+{
+    owner->unsaved = true;
+    put_line(owner->fd, 0, UNSAVED);
+}
+
+bool pm_owner_was_unsaved(const struct pm_owner *owner)
+{
+    return owner->was_unsaved;
 }
 
 bool pm_owner_last_step(const struct pm_owner *owner, int64_t job_id, int *step)

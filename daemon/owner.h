@@ -25,6 +25,12 @@ struct pm_owner;
 enum pm_code pm_owner_open(struct pm_owner **out, const char *db_path, struct pm_err *err);
 void pm_owner_close(struct pm_owner *owner); /* NULL is fine */
 
+/* Leaves word for the next owner that this one ended in order, but could not write to the database:
+ * what it finds running there did not crash. Before close. */
+void pm_owner_unsaved(struct pm_owner *owner);
+/* Whether the former owner left such word. */
+bool pm_owner_was_unsaved(const struct pm_owner *owner);
+
 /* Whether a worker of the former owner said last that it works on this job, and in which step (-1:
  * none yet). */
 bool pm_owner_last_step(const struct pm_owner *owner, int64_t job_id, int *step);

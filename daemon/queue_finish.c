@@ -215,8 +215,9 @@ enum pm_code pm_queue_recover(struct pm_store *store, const struct pm_owner *own
         left[i].traced = pm_owner_last_step(owner, left[i].job_id, &left[i].step);
     }
     for (size_t i = 0; rc == PM_OK && i < n; i++) {
-        rc = innocent(left, n, &left[i]) ? run_for_job(store, "job_unlease", left[i].job_id, err)
-                                         : end_left(store, &left[i], max_attempts, now_us, err);
+        bool spare = pm_owner_was_unsaved(owner) || innocent(left, n, &left[i]);
+        rc = spare ? run_for_job(store, "job_unlease", left[i].job_id, err)
+                   : end_left(store, &left[i], max_attempts, now_us, err);
     }
     free(left);
     *count = (int64_t)n;

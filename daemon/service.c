@@ -30,6 +30,8 @@
 #define WARN_US 60000000
 /* After an abandon: a step may still take a moment to notice. Then its thread is cut off. */
 #define GRACE_US 3000000
+/* And then the ledger has this to write down what it can, should somebody hold the database. */
+#define LAST_US 2000000
 /* `run` waits for a retry that is due within this; a later one is left to the next run. */
 #define RETRY_WAIT_US 60000000
 /* How long nothing may move before a paused queue counts as all there is to do. */
@@ -108,6 +110,7 @@ static void drain(struct service *self)
     }
     self->state = DRAINING;
     self->deadline_us = now_us(self) + (int64_t)self->conf->drain_timeout_s * 1000000;
+    pm_ledger_end_by(self->ledger, self->deadline_us + GRACE_US + LAST_US);
     pm_ledger_stop_claims(self->ledger);
     pm_pool_stop(self->pool);
     pm_ingest_stop(self->ingest);
@@ -139,6 +142,7 @@ static void on_stop_signal(uv_signal_t *handle, int number)
         drain(self);
     } else if (self->state == DRAINING) {
         self->deadline_us = now_us(self);
+        pm_ledger_end_by(self->ledger, self->deadline_us + GRACE_US + LAST_US);
         check_drained(self);
     }
 }

@@ -73,6 +73,54 @@ static void a_write_lock_delays_and_loses_nothing(void **state)
     pm_guest_close(&guest);
 }
 
+struct waiter {
+    struct pm_kit *kit;
+    int64_t id;
+};
+
+static void *hand_over_in_vain(void *arg)
+{
+    struct waiter *waiter = arg;
+    struct pm_job job = {0};
+    size_t count;
+    waiter->id = pm_ledger_turn(waiter->kit->ledger, 1, NULL, 0, &job, 1, &count, NULL);
+    return NULL;
+}
+
+/* Somebody holds the write lock and does not let go: an end that may wait no longer comes all the
+ * same, nobody waits for an answer for ever, and what ran has not crashed. */
+static void an_end_does_not_wait_for_a_lock_for_ever(void **state)
+{
+    struct pm_kit *kit = *state;
+    struct pm_guest guest;
+    struct waiter waiter = {kit, -1};
+    struct pm_err err;
+    pthread_t thread;
+    size_t count;
+    pm_kit_ledger(kit);
+    struct pm_result result = one_running(kit);
+    pm_guest_open(&guest, kit->db);
+    pm_guest_run(&guest, "begin immediate; select 'held';");
+    pm_store_busy_ms(kit->ledger->store, 3600000); /* in the middle of SQLite's waiting, too */
+    post(kit, &result);
+    pthread_create(&thread, NULL, hand_over_in_vain, &waiter);
+    pm_ledger_end_by(kit->ledger, pm_ledger_real_us() + 200000);
+    pm_ledger_end_by(kit->ledger, INT64_MAX); /* later times do not count */
+    pthread_join(thread, NULL);
+    assert_int_equal(waiter.id, PM_EDB);
+    /* The thread is at its end: later askers are answered at once. */
+    struct pm_result late = pm_kit_result(1, 0);
+    assert_int_equal(pm_ledger_turn(kit->ledger, 0, &late, 1, NULL, 0, &count, &err), PM_OK);
+    assert_int_equal(pm_ledger_pause_wait(kit->ledger, NULL, true, &err), PM_EDB);
+    pm_kit_close(kit);
+    assert_string_equal(pm_guest_run(&guest, "select done, running from progress;"), "1|1");
+    pm_guest_run(&guest, "commit; select 'gone';");
+    pm_guest_close(&guest);
+    pm_kit_ledger(kit);
+    pm_kit_expect(kit, "1|1|0", "select done, queued, running from progress");
+    pm_kit_expect(kit, "0", "select max(attempts) from job where state = 'queued'");
+}
+
 static void a_held_read_transaction_delays_nothing(void **state)
 {
     struct pm_kit *kit = *state;
@@ -87,11 +135,6 @@ static void a_held_read_transaction_delays_nothing(void **state)
     assert_int_equal(kit->ledger->busy_waits, 0);
     pm_guest_close(&guest);
 }
-
-struct waiter {
-    struct pm_kit *kit;
-    int64_t id;
-};
 
 static void *wait_for_a_job(void *arg)
 {
@@ -249,6 +292,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         with_kit(a_write_lock_delays_and_loses_nothing),
+        with_kit(an_end_does_not_wait_for_a_lock_for_ever),
         with_kit(a_held_read_transaction_delays_nothing),
         with_kit(a_disk_that_takes_no_more_delays_and_loses_nothing),
         with_kit(a_delayed_retry_comes_when_its_time_has_come),

@@ -109,6 +109,25 @@ static void a_clean_end_leaves_nothing(void **state)
     pm_owner_close(NULL);
 }
 
+static void an_end_that_could_not_write_leaves_word(void **state)
+{
+    struct place *place = *state;
+    struct pm_owner *owner = NULL;
+    int step;
+    assert_int_equal(pm_owner_open(&owner, place->db, NULL), PM_OK);
+    assert_false(pm_owner_was_unsaved(owner));
+    pm_owner_beat(owner, 0, 17, PM_STEP_DECODE);
+    pm_owner_unsaved(owner);
+    pm_owner_close(owner);
+    assert_int_equal(pm_owner_open(&owner, place->db, NULL), PM_OK);
+    assert_true(pm_owner_was_unsaved(owner));
+    assert_true(pm_owner_last_step(owner, 17, &step));
+    pm_owner_close(owner);
+    assert_int_equal(pm_owner_open(&owner, place->db, NULL), PM_OK); /* told once */
+    assert_false(pm_owner_was_unsaved(owner));
+    pm_owner_close(owner);
+}
+
 static void a_child_does_not_inherit_the_lock(void **state)
 {
     struct place *place = *state;
@@ -159,6 +178,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         with_place(the_second_is_told_the_pid_of_the_first),
         with_place(a_clean_end_leaves_nothing),
+        with_place(an_end_that_could_not_write_leaves_word),
         with_place(a_child_does_not_inherit_the_lock),
         with_place(the_file_is_text_for_people),
     };
