@@ -163,6 +163,7 @@ static enum pm_code init_locks(struct pm_ledger *ledger, struct pm_err *err)
     }
     pthread_cond_init(&ledger->answer, NULL);
     pthread_mutex_init(&ledger->lock, NULL);
+    pthread_mutex_init(&ledger->trace_lock, NULL);
     pthread_mutex_init(&ledger->gauge_lock, NULL);
     return PM_OK;
 }
@@ -177,6 +178,7 @@ static void free_ledger(struct pm_ledger *ledger)
     pthread_cond_destroy(&ledger->wake);
     pthread_cond_destroy(&ledger->answer);
     pthread_mutex_destroy(&ledger->lock);
+    pthread_mutex_destroy(&ledger->trace_lock);
     pthread_mutex_destroy(&ledger->gauge_lock);
     free(ledger);
 }

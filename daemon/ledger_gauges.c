@@ -94,17 +94,32 @@ void pm_ledger_cache(
     pthread_mutex_unlock(&ledger->gauge_lock);
 }
 
-static void set_worker(
+/* gauge_lock is held. True: it is news. */
+static bool set_worker(
     struct pm_ledger *ledger, struct pm_worker_slot *slot, int64_t job_id, int step)
 {
-    if (slot->gauge.job_id != job_id || slot->gauge.step != step || slot->gauge.since_us == 0) {
+    bool news =
+        slot->gauge.job_id != job_id || slot->gauge.step != step || slot->gauge.since_us == 0;
+    if (news) {
         slot->gauge.job_id = job_id;
         slot->gauge.step = step;
         slot->gauge.since_us = pm_wall_us(ledger->clock);
         slot->dirty = true;
         ledger->gauges_dirty = true;
-        pm_owner_beat(ledger->owner, (int)(slot - ledger->workers), job_id, step);
     }
+    return news;
+}
+
+/* Leaves a trace of where the worker is, under a lock of its own: a disk that stalls must not make
+ * the loop wait, which takes gauge_lock. What is newest when it is written is written last. */
+static void trace(struct pm_ledger *ledger, int worker)
+{
+    pthread_mutex_lock(&ledger->trace_lock);
+    pthread_mutex_lock(&ledger->gauge_lock);
+    struct pm_worker_gauge gauge = ledger->workers[worker].gauge;
+    pthread_mutex_unlock(&ledger->gauge_lock);
+    pm_owner_beat(ledger->owner, worker, gauge.job_id, gauge.step);
+    pthread_mutex_unlock(&ledger->trace_lock);
 }
 
 void pm_ledger_start(struct pm_ledger *ledger, int worker, int64_t job_id)
@@ -114,8 +129,11 @@ void pm_ledger_start(struct pm_ledger *ledger, int worker, int64_t job_id)
     }
     pthread_mutex_lock(&ledger->gauge_lock);
     ledger->workers[worker].told = true;
-    set_worker(ledger, &ledger->workers[worker], job_id, -1);
+    bool news = set_worker(ledger, &ledger->workers[worker], job_id, -1);
     pthread_mutex_unlock(&ledger->gauge_lock);
+    if (news) {
+        trace(ledger, worker);
+    }
 }
 
 void pm_ledger_beat(struct pm_ledger *ledger, int worker, int64_t job_id, int step)
@@ -125,10 +143,12 @@ void pm_ledger_beat(struct pm_ledger *ledger, int worker, int64_t job_id, int st
     }
     pthread_mutex_lock(&ledger->gauge_lock);
     struct pm_worker_slot *slot = &ledger->workers[worker];
-    if (!slot->told || slot->gauge.job_id == job_id) {
-        set_worker(ledger, slot, job_id, step);
-    }
+    bool news =
+        (!slot->told || slot->gauge.job_id == job_id) && set_worker(ledger, slot, job_id, step);
     pthread_mutex_unlock(&ledger->gauge_lock);
+    if (news) {
+        trace(ledger, worker);
+    }
 }
 
 void pm_ledger_note_lease(struct pm_ledger *ledger, int worker, int64_t job_id)
@@ -137,8 +157,11 @@ void pm_ledger_note_lease(struct pm_ledger *ledger, int worker, int64_t job_id)
         return;
     }
     pthread_mutex_lock(&ledger->gauge_lock);
-    set_worker(ledger, &ledger->workers[worker], job_id, -1);
+    bool news = set_worker(ledger, &ledger->workers[worker], job_id, -1);
     pthread_mutex_unlock(&ledger->gauge_lock);
+    if (news) {
+        trace(ledger, worker);
+    }
 }
 
 void pm_ledger_note_results(struct pm_ledger *ledger, const struct pm_request *turn)

@@ -133,6 +133,9 @@ struct pm_ledger {
     bool poked; /* something outside has changed: look again at once */
     struct pm_counts counts;
 
+    /* Who writes traces of the workers to the lock file; may wait for the disk. Taken before
+     * gauge_lock, never by the loop. */
+    pthread_mutex_t trace_lock;
     pthread_mutex_t gauge_lock; /* what follows; never held together with lock */
     struct pm_source_gauge *sources;
     size_t source_count;
