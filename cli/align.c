@@ -33,13 +33,31 @@ static void print_flags(FILE *to, unsigned flags)
     }
 }
 
+static void print_warp(FILE *to, const struct pm_warp *warp)
+{
+    if (isfinite(warp->rotation_deg)) {
+        fprintf(to, "rotation    %+.4f deg (standard error %.4f), scale %.6f (%.6f), %d tiles\n",
+            warp->rotation_deg, warp->rotation_error_deg, warp->scale, warp->scale_error,
+            warp->tiles);
+    }
+    if (isfinite(warp->parallax_px)) {
+        fprintf(to, "parallax    %.2f px (standard error %.2f)\n", warp->parallax_px,
+            warp->parallax_error_px);
+    }
+}
+
 static void print_lines(FILE *to, const struct pm_shift *shift)
 {
     fprintf(to, "shift       dy %+d, dx %+d px (gt[y+dy, x+dx] = target[y, x])\n", shift->dy,
         shift->dx);
     if (isfinite(shift->sub_dy) && isfinite(shift->sub_dx)) {
-        fprintf(to, "residual    dy %+.3f, dx %+.3f px\n", shift->sub_dy, shift->sub_dx);
+        fprintf(to, "residual    dy %+.3f, dx %+.3f px", shift->sub_dy, shift->sub_dx);
+        if (isfinite(shift->sub_dy_error) && isfinite(shift->sub_dx_error)) {
+            fprintf(to, " (standard error %.3f, %.3f)", shift->sub_dy_error, shift->sub_dx_error);
+        }
+        fputs("\n", to);
     }
+    print_warp(to, &shift->warp);
     fprintf(to, "loss        %.6g\n", shift->loss);
     fprintf(to, "gain        %.6g\n", shift->gain);
     fprintf(to, "method      %s, %s%s%s%s\n", pm_method_name(shift->method),

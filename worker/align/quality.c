@@ -5,6 +5,7 @@
 
 #include "worker/align/bands.h"
 #include "worker/align/levelsearch.h"
+#include "worker/align/residual.h"
 #include "worker/align/tilerecord.h"
 #include "worker/align/tiles.h"
 
@@ -90,6 +91,26 @@ static double sub_pixel(double before, double here, double after)
     return fmax(-0.5, fmin(0.5, 0.5 * (before - after) / (high - here)));
 }
 
+/* Images too small for errors have the residual alone. */
+static void put_residual(const struct pm_align_query *query, const struct pm_confirmed *confirmed,
+    struct pm_shift *shift)
+{
+    struct pm_residual residual;
+
+    if (pm_residual_measure(
+            query->gt->image, query->target->image, query->gain, shift->dy, shift->dx, &residual)) {
+        shift->sub_dy = residual.dy;
+        shift->sub_dx = residual.dx;
+        shift->sub_dy_error = residual.dy_error;
+        shift->sub_dx_error = residual.dx_error;
+        return;
+    }
+    shift->sub_dy =
+        sub_pixel(confirmed->around[0][1], confirmed->around[1][1], confirmed->around[2][1]);
+    shift->sub_dx =
+        sub_pixel(confirmed->around[1][0], confirmed->around[1][1], confirmed->around[1][2]);
+}
+
 /* How deep the second best place is compared with the best one, both measured down from places that
  * have nothing to do with each other; 0: there is no second; NaN: the best has no depth. */
 static double second_depth(
@@ -172,10 +193,7 @@ enum pm_code pm_quality_measure(struct pm_quality *quality, const struct pm_alig
     bool stable = true;
     enum pm_code rc = PM_OK;
 
-    shift->sub_dy =
-        sub_pixel(confirmed->around[0][1], confirmed->around[1][1], confirmed->around[2][1]);
-    shift->sub_dx =
-        sub_pixel(confirmed->around[1][0], confirmed->around[1][1], confirmed->around[1][2]);
+    put_residual(query, confirmed, shift);
     if (gt->w >= SMALLEST && gt->h >= SMALLEST) {
         rc = pm_levelsearch_begin(quality->level, query, err);
         if (rc == PM_OK) {

@@ -23,8 +23,9 @@ struct pm_quality;
 enum pm_code pm_quality_new(struct pm_quality **out, struct pm_err *err);
 void pm_quality_free(struct pm_quality *quality); /* NULL is fine */
 
-/* Fills confidence, sub_dy, sub_dx, second_peak, warp, map and flags of shift (whose dy, dx, gain are set) from what
- * confirm found and from the two pyramids. Call it only when query->quality. */
+/* Fills confidence, sub_dy, sub_dx and their errors, second_peak, warp, map and flags of shift
+ * (whose dy, dx, gain are set) from what confirm found and from the two pyramids. Call it only when
+ * query->quality. */
 enum pm_code pm_quality_measure(struct pm_quality *quality, const struct pm_align_query *query,
     const struct pm_confirmed *confirmed, struct pm_shift *shift, struct pm_err *err);
 

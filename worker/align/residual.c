@@ -1,0 +1,211 @@
+#include "worker/align/residual.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/rect.h"
+#include "worker/kernels/gradient.h"
+
+#define HALO PM_GRADIENT_HALO
+#define MOST_DOWN 13
+#define MOST_ACROSS 20
+#define MOST_HEIGHT 16
+#define STRIDE (PM_GRADIENT_SIDE + 2 * HALO)
+#define FEWEST 9       /* patches from which errors can be told */
+#define STEPS 5        /* of Newton; 3 are usual */
+#define CLOSE_PX 5e-4  /* a step shorter than this is the last */
+#define FLAT 1e-14     /* mean squared slope, full scale 1 per px, that is rounding */
+#define USUAL_PX 0.1   /* the usual pull is never taken to be less: clean patches must not fight */
+#define MOST_LEVER 0.9 /* of the answer that one patch is taken to carry */
+#define MOST_MEAN 1e6f /* full scales; brighter floats would overflow in the sums */
+#define MOST_ERROR_PX 0.2887 /* 1 / sqrt(12) */
+
+/* Where patches lie, and what they said last. */
+struct patches {
+    const struct pm_image *gt, *target;
+    const struct pm_gradient_ops *ops;
+    double gain;
+    struct pm_overlap overlap;
+    int w, h, down, across;
+    int n; /* of the last look: those without non-finite samples */
+    struct pm_gradient_sums sums[PM_RESIDUAL_PATCHES];
+    double weight[PM_RESIDUAL_PATCHES];
+};
+
+/* How many patches of `side` px lie beside each other, halo around all of them. */
+static int room_for(int length, int side, int most)
+{
+    int n = (length - 2 * HALO) / side;
+
+    return n < most ? n : most;
+}
+
+static bool lay_out(struct patches *p)
+{
+    for (p->w = PM_GRADIENT_SIDE; p->w > 8 && room_for(p->overlap.w, p->w, 5) < 5;) {
+        p->w /= 2;
+    }
+    for (p->h = MOST_HEIGHT; p->h > 4 && room_for(p->overlap.h, p->h, 5) < 5;) {
+        p->h /= 2;
+    }
+    p->across = room_for(p->overlap.w, p->w, MOST_ACROSS);
+    p->down = room_for(p->overlap.h, p->h, MOST_DOWN);
+    return p->across > 0 && p->down > 0 && p->across * p->down >= FEWEST;
+}
+
+/* The patch whose halo begins at (y, x); returns its mean. */
+static float cut(
+    const struct patches *p, const struct pm_image *image, double scale, int y, int x, float *out)
+{
+    size_t skip = (size_t)x * (size_t)image->channels * pm_sample_bytes(image->sample);
+
+    return p->ops->cut(image->sample, (const char *)pm_image_row(image, y) + skip, image->stride,
+        p->w + 2 * HALO, p->h + 2 * HALO, image->channels,
+        (float)(scale / pm_sample_full_scale(image->sample)), out, STRIDE);
+}
+
+/* Sums of all patches at the fraction (dy, dx). */
+static void look(struct patches *p, double dy, double dx)
+{
+    float gt[(MOST_HEIGHT + 2 * HALO) * STRIDE], target[(MOST_HEIGHT + 2 * HALO) * STRIDE];
+    int room_y = p->overlap.h - p->h - 2 * HALO, room_x = p->overlap.w - p->w - 2 * HALO;
+    struct pm_gradient_taps taps;
+
+    pm_gradient_taps(dy, dx, &taps);
+    p->n = 0;
+    for (int i = 0; i < p->down * p->across; i++) {
+        int y = p->down > 1 ? (int)((int64_t)room_y * (i / p->across) / (p->down - 1)) : 0;
+        int x = p->across > 1 ? (int)((int64_t)room_x * (i % p->across) / (p->across - 1)) : 0;
+        float gt_mean = cut(p, p->gt, 1, p->overlap.gt_y + y, p->overlap.gt_x + x, gt);
+        float target_mean =
+            cut(p, p->target, p->gain, p->overlap.target_y + y, p->overlap.target_x + x, target);
+        if (fabsf(gt_mean) < MOST_MEAN && fabsf(target_mean) < MOST_MEAN) {
+            p->ops->sum(gt, target, STRIDE, p->w, p->h, 1, &taps, &p->sums[p->n++]);
+        }
+    }
+}
+
+/* How far a patch would go, px, if all that varies in it were scene. */
+static double pull(const struct pm_gradient_sums *s)
+{
+    return s->energy > 0 ? 2 * hypot(s->y, s->x) / s->energy : 0;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+static void weigh(struct patches *p)
+{
+    double usual;
+
+    for (int i = 0; i < p->n; i++) {
+        p->weight[i] = pull(&p->sums[i]);
+    }
+    qsort(p->weight, (size_t)p->n, sizeof p->weight[0], by_value);
+    usual = fmax(USUAL_PX, 2 * p->weight[p->n / 2]);
+    for (int i = 0; i < p->n; i++) {
+        double t = pull(&p->sums[i]) / usual;
+        p->weight[i] = 1 / (1 + t * t);
+    }
+}
+
+static struct pm_gradient_sums total(const struct patches *p)
+{
+    struct pm_gradient_sums all = {.yy = 0};
+
+    for (int i = 0; i < p->n; i++) {
+        const struct pm_gradient_sums *s = &p->sums[i];
+        all.yy += p->weight[i] * s->yy;
+        all.yx += p->weight[i] * s->yx;
+        all.xx += p->weight[i] * s->xx;
+        all.y += p->weight[i] * s->y;
+        all.x += p->weight[i] * s->x;
+        all.energy += p->weight[i] * s->energy;
+    }
+    return all;
+}
+
+/* A^-1; false when A is nothing but noise or rounding. The ridge keeps an axis without structure
+ * from making the other one unknown. */
+static bool invert(const struct pm_gradient_sums *all, double inverse[3])
+{
+    double ridge = 1e-4 * all->energy;
+    double yy = all->yy + ridge, xx = all->xx + ridge, det = yy * xx - all->yx * all->yx;
+
+    if (!(yy > 0) || !(xx > 0) || !(det > 0)) {
+        return false;
+    }
+    inverse[0] = xx / det;
+    inverse[1] = -all->yx / det;
+    inverse[2] = yy / det;
+    return true;
+}
+
+/* trace: of sum w A. step: what was added since the sums were taken. */
+static void put_errors(const struct patches *p, const double inverse[3], double trace,
+    double step_y, double step_x, struct pm_residual *out)
+{
+    double yy = 0, xx = 0;
+
+    for (int i = 0; i < p->n; i++) {
+        const struct pm_gradient_sums *s = &p->sums[i];
+        double y = p->weight[i] * (s->y - s->yy * step_y - s->yx * step_x);
+        double lever = fmax(0, fmin(MOST_LEVER, p->weight[i] * (s->yy + s->xx) / trace));
+        double x = p->weight[i] * (s->x - s->yx * step_y - s->xx * step_x);
+        double a = inverse[0] * y + inverse[1] * x, b = inverse[1] * y + inverse[2] * x;
+        yy += a * a / ((1 - lever) * (1 - lever));
+        xx += b * b / ((1 - lever) * (1 - lever));
+    }
+    out->dy_error = sqrt(yy * (p->n - 1) / p->n);
+    out->dx_error = sqrt(xx * (p->n - 1) / p->n);
+    if (!(out->dy_error < MOST_ERROR_PX)) {
+        out->dy = out->dy_error = NAN;
+    }
+    if (!(out->dx_error < MOST_ERROR_PX)) {
+        out->dx = out->dx_error = NAN;
+    }
+}
+
+bool pm_residual_measure(const struct pm_image *gt, const struct pm_image *target, double gain,
+    int dy, int dx, struct pm_residual *out)
+{
+    struct patches p = {.gt = gt,
+        .target = target,
+        .ops = pm_gradient(),
+        .gain = gain,
+        .overlap = pm_overlap_full(gt->w, gt->h, dy, dx)};
+    struct pm_gradient_sums all;
+    double at_y = 0, at_x = 0, step_y = 0, step_x = 0, inverse[3];
+
+    *out = (struct pm_residual){NAN, NAN, NAN, NAN};
+    if (!lay_out(&p)) {
+        return false;
+    }
+    for (int i = 0; i < STEPS; i++) {
+        look(&p, at_y, at_x);
+        if (p.n < FEWEST) {
+            return true;
+        }
+        weigh(&p);
+        all = total(&p);
+        if (all.energy < FLAT * p.n * p.w * p.h || !invert(&all, inverse)) {
+            return true;
+        }
+        out->dy = fmax(-1, fmin(1, at_y + inverse[0] * all.y + inverse[1] * all.x));
+        out->dx = fmax(-1, fmin(1, at_x + inverse[1] * all.y + inverse[2] * all.x));
+        step_y = out->dy - at_y;
+        step_x = out->dx - at_x;
+        if (hypot(step_y, step_x) < CLOSE_PX) {
+            break;
+        }
+        at_y = out->dy;
+        at_x = out->dx;
+    }
+    put_errors(&p, inverse, all.yy + all.xx, step_y, step_x, out);
+    return true;
+}
