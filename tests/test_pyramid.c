@@ -162,9 +162,40 @@ static void narrow_shifts_and_tells_all_bits(void **state)
     }
 }
 
+/* Single operations on exact integers: the same bits everywhere. */
+static void levels_become_floats(void **state)
+{
+    (void)state;
+    static int16_t in[2][WIDEST];
+    float scale = 0.37f / 16383;
+    for (int i = 0; i < WIDEST; i++) {
+        in[0][i] = (int16_t)((int)(dice() % 32767) - 16383);
+        in[1][i] = (int16_t)((int)(dice() % 32767) - 16383);
+    }
+    for (int level = PM_CPU_PLAIN; level <= (int)highest(); level++) {
+        const struct pm_pyramid_ops *ops = pm_pyramid_ops_of((enum pm_cpu)level);
+        for (int c = 0; c < WIDTHS; c++) {
+            int n = widths[c];
+            float wide[WIDEST + 1], half[WIDEST / 2 + 1];
+            wide[n] = half[n / 2] = 7; /* not touched */
+            ops->widen(in[0], (size_t)n, scale, wide);
+            ops->halve(in[0], in[1], (size_t)n / 2, scale, half);
+            for (int i = 0; i < n; i++) {
+                assert_true(wide[i] == (float)in[0][i] * scale);
+            }
+            for (int i = 0; i < n / 2; i++) {
+                int sum = in[0][2 * i] + in[0][2 * i + 1] + in[1][2 * i] + in[1][2 * i + 1];
+                assert_true(half[i] == (float)sum * scale);
+            }
+            assert_true(wide[n] == 7 && half[n / 2] == 7);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(levels_become_floats),
         cmocka_unit_test(integers_equal_the_plain_sums),
         cmocka_unit_test(floats_leave_out_what_is_not_finite),
         cmocka_unit_test(narrow_shifts_and_tells_all_bits),

@@ -10,16 +10,10 @@
 
 #include "common/infile.h"
 
-/* A 2-D transform is done as 1-D ones over blocks of rows, then over blocks of columns: rows that
- * are known to be zero or not wanted can be left out, and planning stays bounded. 16 complex
- * columns are two cache lines; 16 rows of any length keep the alignment of the array. */
-#define BLOCK 16
-
-/* Measured on a Zen 4 core: plans that FFTW measures run 1.2 to 1.6 times as fast as those it
- * estimates (768x540: 1.5 against 2.4 ms; 3136x2160: 39 against 48 ms), but take 0.6 s (768x540) to
- * 1.2 s (3136x2160) to make, once a size. That pays where there is a wisdom file to keep them in,
- * and never without. A single plan is measured for at most this long; FFTW then takes the best it
- * has found. */
+/* Measured on a Zen 4 core: of rows of 768 to 1536 values, plans that FFTW measures run 1.1 to 1.8
+ * times as fast as those it estimates, but take up to some tenths of a second to make, once a
+ * length. That pays where there is a wisdom file to keep them in, and never without. A single plan
+ * is measured for at most this long; FFTW then takes the best it has found. */
 #define MEASURE_S 0.5
 
 #define WISDOM_MAX (1 << 20) /* bytes; ours are a few thousand */
@@ -29,11 +23,8 @@ static pthread_mutex_t planner_lock = PTHREAD_MUTEX_INITIALIZER;
 
 struct pm_fft {
     struct pm_fft *next;
-    int w, h;
-    int bins; /* w / 2 + 1 complex numbers a row of the spectrum */
-    /* [0]: a block of BLOCK rows or columns, [1]: the rest (NULL when there is none) */
-    fftwf_plan row_forward[2], row_backward[2];
-    fftwf_plan column_forward[2], column_backward[2];
+    int n;
+    fftwf_plan forward, backward;
 };
 
 struct pm_fftplans {
@@ -114,22 +105,15 @@ enum pm_code pm_fftplans_new(struct pm_fftplans **out, const char *wisdom_path, 
     return PM_OK;
 }
 
-static void destroy_two(fftwf_plan plan[2])
-{
-    for (int i = 0; i < 2; i++) {
-        if (plan[i] != NULL) {
-            fftwf_destroy_plan(plan[i]);
-        }
-    }
-}
-
 /* Under planner_lock. */
 static void free_fft(struct pm_fft *fft)
 {
-    destroy_two(fft->row_forward);
-    destroy_two(fft->row_backward);
-    destroy_two(fft->column_forward);
-    destroy_two(fft->column_backward);
+    if (fft->forward != NULL) {
+        fftwf_destroy_plan(fft->forward);
+    }
+    if (fft->backward != NULL) {
+        fftwf_destroy_plan(fft->backward);
+    }
     free(fft);
 }
 
@@ -172,91 +156,47 @@ int pm_fft_smooth_size(int n)
     return size;
 }
 
-/* How many lines block i (0: full, 1: the rest) of n lines has; 0 when there is none. */
-static int lines_in(int n, int i)
-{
-    if (i == 0) {
-        return n >= BLOCK ? BLOCK : 0;
-    }
-    return n % BLOCK;
-}
-
-/* False when FFTW gave no plan: out of memory. */
-static bool plan_rows(
-    struct pm_fft *fft, int i, unsigned rigor, float *real, fftwf_complex *spectrum)
-{
-    int n = lines_in(fft->h, i);
-    if (n == 0) {
-        return true;
-    }
-    fft->row_forward[i] = fftwf_plan_many_dft_r2c(1, &fft->w, n, real, NULL, 1, fft->w, spectrum,
-        NULL, 1, fft->bins, rigor | FFTW_PRESERVE_INPUT);
-    fft->row_backward[i] = fftwf_plan_many_dft_c2r(1, &fft->w, n, spectrum, NULL, 1, fft->bins,
-        real, NULL, 1, fft->w, rigor | FFTW_DESTROY_INPUT);
-    return fft->row_forward[i] != NULL && fft->row_backward[i] != NULL;
-}
-
-static bool plan_columns(struct pm_fft *fft, int i, unsigned rigor, fftwf_complex *spectrum)
-{
-    int n = lines_in(fft->bins, i);
-    if (n == 0) {
-        return true;
-    }
-    fft->column_forward[i] = fftwf_plan_many_dft(1, &fft->h, n, spectrum, NULL, fft->bins, 1,
-        spectrum, NULL, fft->bins, 1, FFTW_FORWARD, rigor);
-    fft->column_backward[i] = fftwf_plan_many_dft(1, &fft->h, n, spectrum, NULL, fft->bins, 1,
-        spectrum, NULL, fft->bins, 1, FFTW_BACKWARD, rigor);
-    return fft->column_forward[i] != NULL && fft->column_backward[i] != NULL;
-}
-
 /* Under planner_lock. NULL: out of memory. */
-static struct pm_fft *make_fft(int w, int h, bool measure)
+static struct pm_fft *make_fft(int n, bool measure)
 {
     struct pm_fft *fft = calloc(1, sizeof *fft);
-    int bins = w / 2 + 1;
-    float *real = fftwf_malloc(sizeof *real * (size_t)w * BLOCK);
-    fftwf_complex *spectrum = fftwf_malloc(sizeof *spectrum * (size_t)bins * (size_t)(h + BLOCK));
-    bool made = fft != NULL && real != NULL && spectrum != NULL;
+    unsigned rigor = measure ? FFTW_MEASURE : FFTW_ESTIMATE;
+    fftwf_complex *line = fftwf_malloc(sizeof *line * (size_t)n);
+    fftwf_complex *spectrum = fftwf_malloc(sizeof *spectrum * (size_t)n);
 
-    if (made) {
-        fft->w = w;
-        fft->h = h;
-        fft->bins = bins;
+    if (fft != NULL && line != NULL && spectrum != NULL) {
+        fft->n = n;
         fftwf_set_timelimit(MEASURE_S);
-        for (int i = 0; i < 2 && made; i++) {
-            /* The rest, less than one block a transform, is not worth measuring. */
-            unsigned rigor = measure && i == 0 ? FFTW_MEASURE : FFTW_ESTIMATE;
-            made =
-                plan_rows(fft, i, rigor, real, spectrum) && plan_columns(fft, i, rigor, spectrum);
-        }
+        fft->forward = fftwf_plan_dft_1d(n, line, spectrum, FFTW_FORWARD, rigor);
+        fft->backward = fftwf_plan_dft_c2r_1d(n, spectrum, (float *)line, rigor);
     }
     fftwf_free(spectrum);
-    fftwf_free(real);
-    if (!made && fft != NULL) {
+    fftwf_free(line);
+    if (fft != NULL && (fft->forward == NULL || fft->backward == NULL)) {
         free_fft(fft);
         fft = NULL;
     }
     return fft;
 }
 
-static struct pm_fft *find_fft(const struct pm_fftplans *plans, int w, int h)
+static struct pm_fft *find_fft(const struct pm_fftplans *plans, int n)
 {
     struct pm_fft *fft = plans->first;
-    while (fft != NULL && (fft->w != w || fft->h != h)) {
+    while (fft != NULL && fft->n != n) {
         fft = fft->next;
     }
     return fft;
 }
 
 enum pm_code pm_fft_get(
-    struct pm_fftplans *plans, int w, int h, const struct pm_fft **out, struct pm_err *err)
+    struct pm_fftplans *plans, int n, const struct pm_fft **out, struct pm_err *err)
 {
     struct pm_fft *fft;
 
     pthread_mutex_lock(&planner_lock);
-    fft = find_fft(plans, w, h);
+    fft = find_fft(plans, n);
     if (fft == NULL) {
-        fft = make_fft(w, h, plans->wisdom_path != NULL);
+        fft = make_fft(n, plans->wisdom_path != NULL);
         if (fft != NULL) {
             fft->next = plans->first;
             plans->first = fft;
@@ -265,59 +205,20 @@ enum pm_code pm_fft_get(
     }
     pthread_mutex_unlock(&planner_lock);
     if (fft == NULL) {
-        return pm_err_set(err, PM_ENOMEM, "no memory to plan a %dx%d FFT", w, h);
+        return pm_err_set(err, PM_ENOMEM, "no memory to plan an FFT of %d values", n);
     }
     *out = fft;
     return PM_OK;
 }
 
-/* The plan for the lines from `line` on, of n in all. */
-static fftwf_plan pick(const fftwf_plan plan[2], int line, int n)
+void pm_fft_forward(const struct pm_fft *fft, float (*line)[2], float (*spectrum)[2])
 {
-    return line + BLOCK <= n ? plan[0] : plan[1];
-}
-
-static void columns(const struct pm_fft *fft, const fftwf_plan plan[2], fftwf_complex *spectrum)
-{
-    for (int x = 0; x < fft->bins; x += BLOCK) {
-        fftwf_execute_dft(pick(plan, x, fft->bins), spectrum + x, spectrum + x);
-    }
-}
-
-void pm_fft_forward_rows(const struct pm_fft *fft, float *real, int rows, float (*spectrum)[2])
-{
-    int y = 0;
-    for (; y < rows && y < fft->h; y += BLOCK) {
-        fftwf_execute_dft_r2c(pick(fft->row_forward, y, fft->h), real + (size_t)y * (size_t)fft->w,
-            spectrum + (size_t)y * (size_t)fft->bins);
-    }
-    if (y < fft->h) {
-        size_t rest = (size_t)(fft->h - y) * (size_t)fft->bins;
-        memset(spectrum + (size_t)y * (size_t)fft->bins, 0, rest * sizeof *spectrum);
-    }
-    columns(fft, fft->column_forward, spectrum);
-}
-
-void pm_fft_forward(const struct pm_fft *fft, float *real, float (*spectrum)[2])
-{
-    pm_fft_forward_rows(fft, real, fft->h, spectrum);
-}
-
-void pm_fft_backward_rows(
-    const struct pm_fft *fft, float (*spectrum)[2], int first, int last, float *real)
-{
-    columns(fft, fft->column_backward, spectrum);
-    for (int y = 0; y < fft->h; y += BLOCK) {
-        if (y < first || y + BLOCK > fft->h - last) {
-            fftwf_execute_dft_c2r(pick(fft->row_backward, y, fft->h),
-                spectrum + (size_t)y * (size_t)fft->bins, real + (size_t)y * (size_t)fft->w);
-        }
-    }
+    fftwf_execute_dft(fft->forward, line, spectrum);
 }
 
 void pm_fft_backward(const struct pm_fft *fft, float (*spectrum)[2], float *real)
 {
-    pm_fft_backward_rows(fft, spectrum, fft->h, 0, real);
+    fftwf_execute_dft_c2r(fft->backward, spectrum, real);
 }
 
 void *pm_fft_alloc(size_t bytes)

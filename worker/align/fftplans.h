@@ -15,27 +15,21 @@
 #include "common/err.h"
 
 struct pm_fftplans;
-struct pm_fft; /* a forward (r2c) and a backward (c2r) plan of one 2-D size */
+struct pm_fft; /* a forward (complex) and a backward (to real) plan of one length */
 
 enum pm_code pm_fftplans_new(struct pm_fftplans **out, const char *wisdom_path, struct pm_err *err);
 void pm_fftplans_free(struct pm_fftplans *plans); /* saves the wisdom; NULL is fine */
 
 /* The smallest size >= n that FFTW does fast (2^a 3^b 5^c 7^d). */
 int pm_fft_smooth_size(int n);
-/* Plans for real arrays of h x w floats (out of place); kept, so the second call is free. */
+/* Plans for n values; kept, so the second call is free. */
 enum pm_code pm_fft_get(
-    struct pm_fftplans *plans, int w, int h, const struct pm_fft **out, struct pm_err *err);
-/* real: h*w floats; spectrum: h*(w/2+1) complex pairs; both from pm_fft_alloc. forward keeps real,
- * backward destroys spectrum and does not normalise (values come out w*h times too large). */
-void pm_fft_forward(const struct pm_fft *fft, float *real, float (*spectrum)[2]);
+    struct pm_fftplans *plans, int n, const struct pm_fft **out, struct pm_err *err);
+/* n complex numbers to n. Every array starts as aligned as pm_fft_alloc makes it (16 bytes do). */
+void pm_fft_forward(const struct pm_fft *fft, float (*line)[2], float (*spectrum)[2]);
+/* n/2 + 1 complex numbers, those of a real line, to n real ones, n times too large; destroys
+ * spectrum. */
 void pm_fft_backward(const struct pm_fft *fft, float (*spectrum)[2], float *real);
-/* As pm_fft_forward for an array that is zero from row `rows` on; only the rows of the blocks of 16
- * that hold the first `rows` are read. */
-void pm_fft_forward_rows(const struct pm_fft *fft, float *real, int rows, float (*spectrum)[2]);
-/* As pm_fft_backward, but only the first `first` and the last `last` rows of real are sure to be
- * made: those that shifts around 0 are read from. */
-void pm_fft_backward_rows(
-    const struct pm_fft *fft, float (*spectrum)[2], int first, int last, float *real);
 void *pm_fft_alloc(size_t bytes); /* aligned for SIMD; NULL when out of memory */
 void pm_fft_release(void *data);
 

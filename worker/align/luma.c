@@ -64,23 +64,23 @@ static void row_of_image(const struct pm_image *image, int factor, int y, float 
 }
 
 /* Factor 4 or 8 from the level. */
-static void row_of_level(const struct pm_level *level, int step, int y, float *out)
+static void row_of_level(
+    const struct pm_pyramid_ops *pyramid, const struct pm_level *level, int step, int y, float *out)
 {
     const float scale = (float)(level->unit / (step * step));
     const int16_t *r0 = level->data + (size_t)(y * step) * level->stride;
 
     if (step == 2) {
-        pm_pyramid()->halve(r0, r0 + level->stride, (size_t)level->w / 2, scale, out);
-        return;
-    }
-    for (int x = 0; x < level->w; x++) {
-        out[x] = (float)r0[x] * scale;
+        pyramid->halve(r0, r0 + level->stride, (size_t)level->w / 2, scale, out);
+    } else {
+        pyramid->widen(r0, (size_t)level->w, scale, out);
     }
 }
 
 void pm_prep_luma(
     const struct pm_prep *prep, const struct pm_image *image, int factor, float *out, size_t stride)
 {
+    const struct pm_pyramid_ops *pyramid = pm_pyramid();
     const struct pm_level *level = pm_prep_level(prep);
     float fill = (float)pm_prep_mean(prep);
 
@@ -89,7 +89,7 @@ void pm_prep_luma(
         if (factor <= 2) {
             row_of_image(image, factor, y, isfinite(fill) ? fill : 0, out + (size_t)y * stride);
         } else {
-            row_of_level(level, factor / 4, y, out + (size_t)y * stride);
+            row_of_level(pyramid, level, factor / 4, y, out + (size_t)y * stride);
         }
     }
 }

@@ -4,8 +4,8 @@
  * shift's own overlap, so neither brightness, gain nor a bright border pulls a peak towards (0,0).
  * Used by fft and by every search that starts from a small level.
  * Owns: the FFT arrays and score table, grown and reused from pair to pair.
- * Threads: one thread at a time. Memory: two real and two complex arrays of (w + rx) x (h + ry)
- * floats each, and the table. Errors: PM_ENOMEM.
+ * Threads: one thread at a time. Memory: 8 bytes a pixel of either image and as much again for the
+ * padding of rx columns, and the table. Errors: PM_ENOMEM.
  */
 #ifndef PM_WORKER_ALIGN_ZNCC_H
 #define PM_WORKER_ALIGN_ZNCC_H

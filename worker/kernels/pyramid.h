@@ -29,6 +29,8 @@ struct pm_pyramid_ops {
     uint32_t (*narrow)(const uint32_t *sums, size_t n, int shift, int16_t *out);
     /* out[i] = scale * the sum of 2x2 level values. */
     void (*halve)(const int16_t *r0, const int16_t *r1, size_t n, float scale, float *out);
+    /* out[i] = scale * in[i]. */
+    void (*widen)(const int16_t *in, size_t n, float scale, float *out);
 };
 
 const struct pm_pyramid_ops *pm_pyramid_ops_of(enum pm_cpu level);

@@ -47,10 +47,16 @@ AVX2 static void halve(const int16_t *r0, const int16_t *r1, size_t n, float sca
     pm_halve(r0, r1, n, scale, out);
 }
 
+AVX2 static void widen(const int16_t *in, size_t n, float scale, float *out)
+{
+    pm_widen(in, n, scale, out);
+}
+
 const struct pm_pyramid_ops pm_pyramid_avx2 = {.quad_u16 = quad_u16,
     .quad_u8 = quad_u8,
     .quad_f32 = quad_f32,
     .narrow = narrow,
-    .halve = halve};
+    .halve = halve,
+    .widen = widen};
 
 #endif

@@ -183,10 +183,16 @@ AVX512 static void halve(const int16_t *r0, const int16_t *r1, size_t n, float s
     pm_halve(r0, r1, n, scale, out);
 }
 
+AVX512 static void widen(const int16_t *in, size_t n, float scale, float *out)
+{
+    pm_widen(in, n, scale, out);
+}
+
 const struct pm_pyramid_ops pm_pyramid_avx512 = {.quad_u16 = quad_u16,
     .quad_u8 = quad_u8,
     .quad_f32 = quad_f32,
     .narrow = narrow,
-    .halve = halve};
+    .halve = halve,
+    .widen = widen};
 
 #endif

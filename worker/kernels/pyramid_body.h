@@ -62,6 +62,13 @@ PM_INLINE void pm_halve(const int16_t *r0, const int16_t *r1, size_t n, float sc
     }
 }
 
+PM_INLINE void pm_widen(const int16_t *in, size_t n, float scale, float *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        out[i] = (float)in[i] * scale;
+    }
+}
+
 /* One body for u8 and u16; the chunk loops have constant trip counts, the rest is scalar. */
 #define PM_QUAD_INT(name, type)                                                                    \
     PM_INLINE void name(const type *const rows[4], int w, int channels, uint32_t *out,             \
