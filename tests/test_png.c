@@ -222,11 +222,17 @@ static void limits_hold(void **state)
     struct pm_err err = {0};
     struct pm_image_info info;
     assert_int_equal(pm_png_write_mask(file.fd, "m", bits, 1, 0, 50, 40, NULL), PM_OK);
-    assert_int_equal(read_code(file.path, &(struct pm_limits){2000, 0}, &err), PM_OK);
-    assert_int_equal(read_code(file.path, &(struct pm_limits){1999, 0}, &err), PM_ETOOBIG);
-    assert_int_equal(read_code(file.path, &(struct pm_limits){2000, 40 * 64}, &err), PM_OK);
     assert_int_equal(
-        read_code(file.path, &(struct pm_limits){2000, 40 * 64 - 1}, &err), PM_ETOOBIG);
+        read_code(file.path, &(struct pm_limits){.max_pixels = 2000, .max_bytes = 0}, &err), PM_OK);
+    assert_int_equal(
+        read_code(file.path, &(struct pm_limits){.max_pixels = 1999, .max_bytes = 0}, &err),
+        PM_ETOOBIG);
+    assert_int_equal(
+        read_code(file.path, &(struct pm_limits){.max_pixels = 2000, .max_bytes = 40 * 64}, &err),
+        PM_OK);
+    assert_int_equal(read_code(file.path,
+                         &(struct pm_limits){.max_pixels = 2000, .max_bytes = 40 * 64 - 1}, &err),
+        PM_ETOOBIG);
     assert_int_equal(pm_image_probe(file.path, &roomy, &info, &err), PM_OK);
     assert_int_equal(info.decoded_bytes, 40 * 64);
 

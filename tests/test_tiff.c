@@ -492,12 +492,18 @@ static void limits_hold(void **state)
     struct file file = new_file();
     struct pm_err err = {0};
     assert_int_equal(make(file.path, &plain, zeros), 0);
-    assert_int_equal(read_code(file.path, &(struct pm_limits){1200, 0}, &err), PM_OK);
-    assert_int_equal(read_code(file.path, &(struct pm_limits){1199, 0}, &err), PM_ETOOBIG);
-    /* 240 bytes a row, padded to 256 */
-    assert_int_equal(read_code(file.path, &(struct pm_limits){1200, 256 * 30}, &err), PM_OK);
     assert_int_equal(
-        read_code(file.path, &(struct pm_limits){1200, 256 * 30 - 1}, &err), PM_ETOOBIG);
+        read_code(file.path, &(struct pm_limits){.max_pixels = 1200, .max_bytes = 0}, &err), PM_OK);
+    assert_int_equal(
+        read_code(file.path, &(struct pm_limits){.max_pixels = 1199, .max_bytes = 0}, &err),
+        PM_ETOOBIG);
+    /* 240 bytes a row, padded to 256 */
+    assert_int_equal(
+        read_code(file.path, &(struct pm_limits){.max_pixels = 1200, .max_bytes = 256 * 30}, &err),
+        PM_OK);
+    assert_int_equal(read_code(file.path,
+                         &(struct pm_limits){.max_pixels = 1200, .max_bytes = 256 * 30 - 1}, &err),
+        PM_ETOOBIG);
     close(file.fd);
 }
 

@@ -205,13 +205,22 @@ static void limits_are_exact(void **state)
     struct pm_tiff_layout l;
     struct pm_err err = {0};
     /* 16 bytes a row, padded to 64 */
-    assert_int_equal(code_of(&grey, &(struct pm_limits){160, 640}, &l, &err), PM_OK);
-    assert_int_equal(code_of(&grey, &(struct pm_limits){159, 640}, &l, &err), PM_ETOOBIG);
-    assert_int_equal(code_of(&grey, &(struct pm_limits){160, 639}, &l, &err), PM_ETOOBIG);
+    assert_int_equal(
+        code_of(&grey, &(struct pm_limits){.max_pixels = 160, .max_bytes = 640}, &l, &err), PM_OK);
+    assert_int_equal(
+        code_of(&grey, &(struct pm_limits){.max_pixels = 159, .max_bytes = 640}, &l, &err),
+        PM_ETOOBIG);
+    assert_int_equal(
+        code_of(&grey, &(struct pm_limits){.max_pixels = 160, .max_bytes = 639}, &l, &err),
+        PM_ETOOBIG);
     struct header turned = grey; /* 16 rows then */
     turned.orientation = 5;
-    assert_int_equal(code_of(&turned, &(struct pm_limits){160, 1024}, &l, &err), PM_OK);
-    assert_int_equal(code_of(&turned, &(struct pm_limits){160, 1023}, &l, &err), PM_ETOOBIG);
+    assert_int_equal(
+        code_of(&turned, &(struct pm_limits){.max_pixels = 160, .max_bytes = 1024}, &l, &err),
+        PM_OK);
+    assert_int_equal(
+        code_of(&turned, &(struct pm_limits){.max_pixels = 160, .max_bytes = 1023}, &l, &err),
+        PM_ETOOBIG);
 }
 
 static void strips_must_lie_in_the_file(void **state)
