@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "worker/align/tileplace.h"
 #include "worker/kernels/l1.h"
 
 #define ROW_STEP 2    /* rows of a tile looked at for its place: one in so many, */
@@ -106,14 +107,12 @@ static void patch_nine(
     }
 }
 
-/* The offset at which the slopes of L1 meet, -0.5..0.5, and how sharp the kink is. */
-static double kink(double before, double here, double after, double *sharpness)
+/* How sharp the kink of L1 is, on the axis where it is least. */
+static void narrow(double *sharpness, uint64_t before, uint64_t here, uint64_t after)
 {
-    double high = before > after ? before : after;
-    double contrast = here > 0 ? (before + after - 2 * here) / here : before + after;
+    double rise = (double)before + (double)after - 2 * (double)here;
 
-    *sharpness = contrast < *sharpness ? contrast : *sharpness;
-    return high > here ? fmax(-0.5, fmin(0.5, 0.5 * (before - after) / (high - here))) : 0;
+    *sharpness = fmin(*sharpness, here > 0 ? rise / (double)here : rise);
 }
 
 /* Where a tile lies best, by descent from where the whole lies. */
@@ -123,6 +122,15 @@ static void place_tile(const struct view *v, int y, int x, int factor, struct pm
     uint64_t sum[3][3]; /* [i][k]: dy - 1 + i, dx + 1 - k */
     double sharpness = INFINITY, fy, fx;
     struct patch patch;
+    struct pm_tile_pair pair = {.gt = v->gt,
+        .target = v->target,
+        .stride = v->stride,
+        .w = v->w,
+        .h = v->h,
+        .side = PM_TILE,
+        .y = y,
+        .x = x,
+        .ratio = tile->ratio};
 
     tile->weight = 0;
     if (!cut_patch(v, y, x, tile->ratio, &patch)) {
@@ -143,8 +151,13 @@ static void place_tile(const struct view *v, int y, int x, int factor, struct pm
         dy += best / 3 - 1;
         dx += 1 - best % 3;
     }
-    fy = kink((double)sum[0][1], (double)sum[1][1], (double)sum[2][1], &sharpness);
-    fx = kink((double)sum[1][2], (double)sum[1][1], (double)sum[1][0], &sharpness);
+    narrow(&sharpness, sum[0][1], sum[1][1], sum[2][1]);
+    narrow(&sharpness, sum[1][2], sum[1][1], sum[1][0]);
+    pair.dy = v->dy + dy;
+    pair.dx = v->dx + dx;
+    if (!pm_tile_fraction(&pair, &fy, &fx)) {
+        return;
+    }
     tile->dy = factor * (dy + fy);
     tile->dx = factor * (dx + fx);
     tile->weight = sharpness > MIN_CONTRAST ? fmin(1, sharpness) : 0;
