@@ -1,9 +1,9 @@
 /*
  * assess: how far to trust an answer that was found without confirm.h (by original, bruteforce).
- * The answer is never changed: confirm looks from it and from the other candidates, and what it
- * sees goes to quality.h. When confirm prefers another shift, the confidence is 0.
- * Owns: one confirm and one quality. Threads: one thread at a time. Memory: theirs.
- * Errors: PM_ENOMEM.
+ * The answer is never changed: confirm looks from it, from the other candidates and from those that
+ * hills.h finds, and what it sees goes to quality.h. When confirm prefers another shift, the
+ * confidence is 0. Owns: one confirm, one quality, one search of hills. Threads: one thread at a
+ * time. Memory: theirs. Errors: PM_ENOMEM.
  */
 #ifndef PM_WORKER_ALIGN_ASSESS_H
 #define PM_WORKER_ALIGN_ASSESS_H

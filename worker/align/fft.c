@@ -1,10 +1,9 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "worker/align/confirm.h"
+#include "worker/align/finish.h"
 #include "worker/align/ops.h"
 #include "worker/align/prep_levels.h"
-#include "worker/align/quality.h"
 #include "worker/align/zncc.h"
 
 /* Correlates the whole range at once by FFT, on luma small enough to be fast, and leaves the last
@@ -26,8 +25,7 @@
 
 struct fft {
     struct pm_zncc *zncc;
-    struct pm_confirm *confirm;
-    struct pm_quality *quality;
+    struct pm_finish *finish;
 };
 
 static void fft_stop(void *scratch)
@@ -36,8 +34,7 @@ static void fft_stop(void *scratch)
     if (self == NULL) {
         return;
     }
-    pm_quality_free(self->quality);
-    pm_confirm_free(self->confirm);
+    pm_finish_free(self->finish);
     pm_zncc_free(self->zncc);
     free(self);
 }
@@ -51,10 +48,7 @@ static enum pm_code fft_start(void **scratch, struct pm_err *err)
     }
     rc = pm_zncc_new(&self->zncc, err);
     if (rc == PM_OK) {
-        rc = pm_confirm_new(&self->confirm, err);
-    }
-    if (rc == PM_OK) {
-        rc = pm_quality_new(&self->quality, err);
+        rc = pm_finish_new(&self->finish, err);
     }
     if (rc != PM_OK) {
         fft_stop(self);
@@ -106,50 +100,56 @@ static enum pm_code correlate(
     return PM_OK;
 }
 
-/* The peaks worth a look, as full-resolution shifts, best first. */
-static int candidates(const struct fft *self, int factor, struct pm_candidate *out)
+/* The peaks worth a look, px of the image, best first; how many. */
+static int peaks_of(const struct fft *self, int factor, struct pm_zncc_peak peaks[CANDIDATES])
 {
-    struct pm_zncc_peak peaks[CANDIDATES];
     int found = pm_zncc_peaks(self->zncc, peaks, CANDIDATES);
     int count = 0;
-    for (int i = 0; i < found; i++) {
-        if (i > 0 && peaks[i].score < WORTH * peaks[0].score) {
-            break;
-        }
-        out[count++] = (struct pm_candidate){
-            .dy = (int)lrint(peaks[i].dy * factor),
-            .dx = (int)lrint(peaks[i].dx * factor),
-            .score = peaks[i].score,
-        };
+
+    for (int i = 0; i < found && (i == 0 || peaks[i].score >= WORTH * peaks[0].score); i++) {
+        peaks[i].dy *= factor;
+        peaks[i].dx *= factor;
+        count++;
     }
     return count;
+}
+
+/* The peaks themselves, and where they and L1 lead on the level: a gain that is off and noise put a
+ * peak beside the minimum of L1, or have none where one is. */
+static enum pm_code candidates(struct fft *self, const struct pm_align_query *query, int factor,
+    struct pm_candidate out[CANDIDATES + PM_HILLS_MOST], int *count, struct pm_err *err)
+{
+    struct pm_zncc_peak peaks[CANDIDATES];
+    int peak_count = peaks_of(self, factor, peaks), more;
+    enum pm_code rc;
+
+    for (*count = 0; *count < peak_count; ++*count) {
+        out[*count] = (struct pm_candidate){.dy = (int)lrint(peaks[*count].dy),
+            .dx = (int)lrint(peaks[*count].dx),
+            .score = peaks[*count].score};
+    }
+    rc = pm_hills_of_peaks(pm_finish_hills(self->finish), query, PM_HILLS_USUAL, peaks, peak_count,
+        out + *count, &more, err);
+    *count += rc == PM_OK ? more : 0;
+    return rc;
 }
 
 static enum pm_code fft_run(
     void *scratch, const struct pm_align_query *query, struct pm_shift *shift, struct pm_err *err)
 {
     struct fft *self = scratch;
-    const struct pm_image *gt = query->gt->image;
-    int factor = factor_for(gt->w, gt->h);
-    struct pm_candidate list[CANDIDATES];
-    struct pm_confirmed confirmed;
-    enum pm_code rc;
+    int factor = factor_for(query->gt->image->w, query->gt->image->h), count;
+    struct pm_candidate list[CANDIDATES + PM_HILLS_MOST];
+    enum pm_code rc = correlate(self, query, factor, err);
 
-    rc = correlate(self, query, factor, err);
     if (rc == PM_OK) {
-        int count = candidates(self, factor, list);
-        rc = pm_confirm_run(self->confirm, query, list, count, &confirmed, err);
+        rc = candidates(self, query, factor, list, &count, err);
     }
     if (rc != PM_OK) {
         return rc;
     }
-    shift->dy = confirmed.dy;
-    shift->dx = confirmed.dx;
-    shift->evaluations = confirmed.evaluations;
-    if (query->quality) {
-        rc = pm_quality_measure(self->quality, query, &confirmed, shift, err);
-    }
-    return rc;
+    shift->evaluations = pm_hills_evaluations(pm_finish_hills(self->finish));
+    return pm_finish_run(self->finish, query, list, count, shift, err);
 }
 
 const struct pm_align_ops pm_align_fft = {
