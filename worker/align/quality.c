@@ -5,9 +5,11 @@
 
 #include "worker/align/bands.h"
 #include "worker/align/levelsearch.h"
+#include "worker/align/pattern.h"
 #include "worker/align/residual.h"
 #include "worker/align/tilerecord.h"
 #include "worker/align/tiles.h"
+#include "worker/align/votes.h"
 
 /* Thresholds: set on the photographs with even numbers of the suite that tests/bench describes,
  * judged on the others. */
@@ -24,12 +26,23 @@
 #define MANY_TILES 16     /* and fewer than this nothing about parallax */
 #define GAIN_OFF 0.004    /* relative; a gain this wrong may move the minimum */
 #define DOUBTED 0.45      /* of the confidence is left when the minimum is known to be biased */
-#define SMALLEST 16       /* px; smaller images have no luma level */
+/* Opposition (votes.h) up to the first is found in nearly every good pair; from the second on
+ * the parts of the frame contradict each other. */
+#define NEAR_UNITED 0.2
+#define NEAR_SPLIT 0.8
+#define FAR_UNITED 0.1
+#define FAR_SPLIT 0.6
+#define PATTERN_DEPTH                                                                              \
+    0.3 /* a second place this deep is compared without lines, and is where the                    \
+         */
+#define PATTERN_MARGIN 0.05 /* scene lies when it is this much (relative) lower then */
+#define SMALLEST 16         /* px; smaller images have no luma level */
 
 struct pm_quality {
     struct pm_levelsearch *level;
     struct pm_tiles *tiles;
     struct pm_bands *bands;
+    struct pm_votes *votes;
 };
 
 enum pm_code pm_quality_new(struct pm_quality **out, struct pm_err *err)
@@ -47,6 +60,9 @@ enum pm_code pm_quality_new(struct pm_quality **out, struct pm_err *err)
     if (rc == PM_OK) {
         rc = pm_bands_new(&quality->bands, err);
     }
+    if (rc == PM_OK) {
+        rc = pm_votes_new(&quality->votes, err);
+    }
     if (rc != PM_OK) {
         pm_quality_free(quality);
         return rc;
@@ -63,6 +79,7 @@ void pm_quality_free(struct pm_quality *quality)
     pm_levelsearch_free(quality->level);
     pm_tiles_free(quality->tiles);
     pm_bands_free(quality->bands);
+    pm_votes_free(quality->votes);
     free(quality);
 }
 
@@ -140,7 +157,7 @@ static double second_depth(
  * images: what enters the frame on one side and leaves it on the other has its own brightness, and
  * in a smooth scene a gain a percent off moves the minimum. */
 static enum pm_code gain_stable(struct pm_quality *quality, const struct pm_align_query *query,
-    const struct pm_shift *shift, double ratio, bool *stable, struct pm_err *err)
+    const struct pm_confirmed *confirmed, double ratio, bool *stable, struct pm_err *err)
 {
     struct pm_align_query corrected = *query;
     int step;
@@ -154,16 +171,42 @@ static enum pm_code gain_stable(struct pm_quality *quality, const struct pm_alig
     rc = pm_bands_begin(quality->bands, &corrected, err);
     step = pm_bands_first_step(quality->bands);
     if (rc == PM_OK) {
-        rc = pm_bands_sum3(quality->bands, shift->dy, shift->dx, step, true, err);
+        rc = pm_bands_sum3(quality->bands, confirmed->dy, confirmed->dx, step, true, err);
     }
     for (int i = 0; rc == PM_OK && i < 9; i++) {
-        struct pm_bands_at here = {shift->dy, shift->dx};
-        struct pm_bands_at there = {shift->dy - 1 + i / 3, shift->dx - 1 + i % 3};
-        if (i != 4 && pm_bands_compare(quality->bands, there, here, step, shift->dy).loss < 0) {
+        struct pm_bands_at here = {confirmed->dy, confirmed->dx};
+        struct pm_bands_at there = {confirmed->dy - 1 + i / 3, confirmed->dx - 1 + i % 3};
+        if (i != 4 && pm_bands_compare(quality->bands, there, here, step, confirmed->dy).loss < 0) {
             *stable = false;
         }
     }
     return rc;
+}
+
+/* The smallest difference, in standard errors, to the shifts just outside the range: at the edge of
+ * it the slope may go on down. INFINITY: the answer is not at the edge. */
+static double z_outside(const struct pm_align_query *query, const struct pm_confirmed *confirmed)
+{
+    const struct pm_image *gt = query->gt->image, *target = query->target->image;
+    struct pm_range range = pm_align_range(gt->w, gt->h, query->max_shift);
+    double here = NAN, least = INFINITY;
+
+    for (int i = 0; i < 9; i++) {
+        int dy = confirmed->dy - 1 + i / 3, dx = confirmed->dx - 1 + i % 3;
+        double there;
+        if (abs(dy) <= range.dy && abs(dx) <= range.dx) {
+            continue;
+        }
+        if (isnan(here)) {
+            here = pm_align_loss(gt, target, query->gain, confirmed->dy, confirmed->dx);
+        }
+        there = pm_align_loss(gt, target, query->gain, dy, dx);
+        least = fmin(least, there - here);
+    }
+    if (isinf(least) || !(confirmed->noise > 0)) {
+        return least > 0 ? (double)INFINITY : 0;
+    }
+    return least / confirmed->noise;
 }
 
 static unsigned tile_flags(const struct pm_tile_fit *fit)
@@ -182,49 +225,144 @@ static unsigned tile_flags(const struct pm_tile_fit *fit)
     return flags;
 }
 
+/* Whether the sensor's own pattern may have made the minimum: at an answer on an axis, and cheaply
+ * excluded in scenes without a second place of note. */
+static enum pm_code pattern_suspected(struct pm_quality *quality,
+    const struct pm_align_query *query, const struct pm_confirmed *confirmed, double depth,
+    bool *suspected, struct pm_err *err)
+{
+    int factor = pm_levelsearch_factor(query->gt->image);
+
+    *suspected = false;
+    if (confirmed->dy != 0 && confirmed->dx != 0) {
+        return PM_OK;
+    }
+    if (depth > PATTERN_DEPTH) {
+        double prefers = pm_pattern_prefers(quality->level,
+            (int)lrint((double)confirmed->dy / factor), (int)lrint((double)confirmed->dx / factor),
+            (int)lrint((double)confirmed->second_dy / factor),
+            (int)lrint((double)confirmed->second_dx / factor));
+        if (prefers > PATTERN_MARGIN) {
+            *suspected = true;
+            return PM_OK;
+        }
+    }
+    return pm_pattern_lines(query, confirmed->dy, confirmed->dx, suspected, err);
+}
+
+/* What the parts of the frame leave of near. */
+static enum pm_code vote_near(struct pm_quality *quality, const struct pm_align_query *query,
+    const struct pm_confirmed *confirmed, double *near, struct pm_err *err)
+{
+    const struct pm_image *gt = query->gt->image;
+    struct pm_range range = pm_align_range(gt->w, gt->h, query->max_shift);
+    struct pm_candidate around[8];
+    struct pm_vote votes[8];
+    double opposed = 0, z = INFINITY;
+    int n = 0;
+    enum pm_code rc;
+
+    for (int i = 0; i < 9; i++) {
+        int dy = confirmed->dy - 1 + i / 3, dx = confirmed->dx - 1 + i % 3;
+        if (i != 4 && abs(dy) <= range.dy && abs(dx) <= range.dx) {
+            around[n++] = (struct pm_candidate){.dy = dy, .dx = dx};
+        }
+    }
+    rc = pm_votes_take(quality->votes, query, confirmed->dy, confirmed->dx, around, n, votes, err);
+    for (int i = 0; rc == PM_OK && i < n; i++) {
+        opposed = fmax(opposed, votes[i].opposed);
+        z = fmin(z, votes[i].z_columns);
+    }
+    *near *= ramp(opposed, NEAR_UNITED, NEAR_SPLIT) * fmax(0, 1 - 4 * above(z));
+    return rc;
+}
+
+/* And of far. */
+static enum pm_code vote_far(struct pm_quality *quality, const struct pm_align_query *query,
+    const struct pm_confirmed *confirmed, double *far, struct pm_err *err)
+{
+    struct pm_candidate second = {.dy = confirmed->second_dy, .dx = confirmed->second_dx};
+    struct pm_vote vote;
+    enum pm_code rc =
+        pm_votes_take(quality->votes, query, confirmed->dy, confirmed->dx, &second, 1, &vote, err);
+
+    if (rc == PM_OK) {
+        *far *= ramp(vote.opposed, FAR_UNITED, FAR_SPLIT) *
+                fmax(0, 1 - 2 * above(vote.z_columns / OVERCONFIDENT));
+    }
+    return rc;
+}
+
+/* The parts of the confidence, and what the tiles say. */
+struct verdict {
+    double near, far, match;
+    double depth; /* of the second best place, of the best's */
+    bool biased;
+    struct pm_tile_fit fit;
+};
+
+/* What needs the luma level. */
+static enum pm_code judge_level(struct pm_quality *quality, const struct pm_align_query *query,
+    const struct pm_confirmed *confirmed, struct verdict *v, struct pm_err *err)
+{
+    int factor = pm_levelsearch_factor(query->gt->image);
+    bool stable = true, pattern = false;
+    enum pm_code rc = pm_levelsearch_begin(quality->level, query, err);
+
+    if (rc == PM_OK) {
+        v->depth = second_depth(quality, confirmed, factor);
+        v->far = ramp(v->depth, SECOND_OPEN, SECOND_EQUAL) *
+                 fmax(0, 1 - 2 * above(confirmed->z_second / OVERCONFIDENT));
+        rc = pm_tiles_measure(
+            quality->tiles, quality->level, confirmed->dy, confirmed->dx, factor, &v->fit, err);
+    }
+    if (rc == PM_OK && isnan(v->fit.gain_ratio)) { /* too small for a tile */
+        v->fit.gain_ratio = pm_levelsearch_ratio(quality->level,
+            (int)lrint((double)confirmed->dy / factor), (int)lrint((double)confirmed->dx / factor));
+    }
+    if (rc == PM_OK) {
+        rc = gain_stable(quality, query, confirmed, v->fit.gain_ratio, &stable, err);
+    }
+    if (rc == PM_OK) {
+        rc = pattern_suspected(quality, query, confirmed, v->depth, &pattern, err);
+    }
+    v->biased = !stable || pattern;
+    return rc;
+}
+
 enum pm_code pm_quality_measure(struct pm_quality *quality, const struct pm_align_query *query,
     const struct pm_confirmed *confirmed, struct pm_shift *shift, struct pm_err *err)
 {
     const struct pm_image *gt = query->gt->image;
-    double z = confirmed->z_near / OVERCONFIDENT;
-    double near = fmax(0, 1 - 8 * above(z)), far = 1, match = 1;
-    int factor = pm_levelsearch_factor(gt);
-    struct pm_tile_fit fit = {.agreement = NAN, .gain_ratio = NAN};
-    bool stable = true;
+    double z = fmin(confirmed->z_near, z_outside(query, confirmed)) / OVERCONFIDENT;
+    struct verdict v = {
+        .near = fmax(0, 1 - 8 * above(z)), .far = 1, .fit = {.agreement = NAN, .gain_ratio = NAN}};
     enum pm_code rc = PM_OK;
 
     put_residual(query, confirmed, shift);
     if (gt->w >= SMALLEST && gt->h >= SMALLEST) {
-        rc = pm_levelsearch_begin(quality->level, query, err);
+        rc = judge_level(quality, query, confirmed, &v, err);
         if (rc == PM_OK) {
-            double depth = second_depth(quality, confirmed, factor);
-            far = ramp(depth, SECOND_OPEN, SECOND_EQUAL) *
-                  fmax(0, 1 - 2 * above(confirmed->z_second / OVERCONFIDENT));
-            shift->second_peak = isnan(depth) ? depth : fmin(1, depth);
-            rc = pm_tiles_measure(
-                quality->tiles, quality->level, shift->dy, shift->dx, factor, &fit, err);
-        }
-        if (rc == PM_OK) {
-            pm_tilerecord_fill(quality->tiles, &fit, gt->w, gt->h, shift);
-        }
-        if (rc == PM_OK && isnan(fit.gain_ratio)) { /* too small for a tile */
-            fit.gain_ratio = pm_levelsearch_ratio(quality->level,
-                (int)lrint((double)shift->dy / factor), (int)lrint((double)shift->dx / factor));
-        }
-        if (rc == PM_OK) {
-            rc = gain_stable(quality, query, shift, fit.gain_ratio, &stable, err);
+            shift->second_peak = isnan(v.depth) ? v.depth : fmin(1, v.depth);
+            pm_tilerecord_fill(quality->tiles, &v.fit, gt->w, gt->h, shift);
         }
     }
-    match = isnan(fit.agreement) ? 1 : ramp(fit.agreement, RELATED, UNRELATED);
-    shift->flags |= tile_flags(&fit);
-    shift->confidence = near * far * match;
-    if (!stable || (shift->flags & PM_FLAG_NOT_TRANSLATION) != 0) {
+    if (rc == PM_OK && v.near > 0) {
+        rc = vote_near(quality, query, confirmed, &v.near, err);
+    }
+    if (rc == PM_OK && v.far > 0 && !isnan(confirmed->second_loss)) {
+        rc = vote_far(quality, query, confirmed, &v.far, err);
+    }
+    v.match = isnan(v.fit.agreement) ? 1 : ramp(v.fit.agreement, RELATED, UNRELATED);
+    shift->flags |= tile_flags(&v.fit);
+    shift->confidence = v.near * v.far * v.match;
+    if (v.biased || (shift->flags & PM_FLAG_NOT_TRANSLATION) != 0) {
         shift->confidence *= DOUBTED; /* the L1 minimum, but not where the scene lies */
     }
-    if (fit.significance > SURE && fit.agreement < UNRELATED) {
+    if (v.fit.significance > SURE && v.fit.agreement < UNRELATED) {
         shift->flags |= PM_FLAG_NO_OVERLAP_MATCH;
     }
-    if (near < 0.5 || far < 0.5 || (shift->confidence < 0.5 && shift->flags == 0)) {
+    if (v.near < 0.5 || v.far < 0.5 || (shift->confidence < 0.5 && shift->flags == 0)) {
         shift->flags |= PM_FLAG_AMBIGUOUS; /* what should not be relied on never comes unflagged */
     }
     return rc;

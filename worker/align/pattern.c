@@ -1,0 +1,279 @@
+#include "worker/align/pattern.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/rect.h"
+#include "worker/align/stage.h"
+#include "worker/kernels/l1.h"
+
+#define BOX_PX 8 /* averaged along a line, which leaves an eighth of a pixel pattern's variance */
+#define REACH 8  /* px beside the answer that are looked at */
+#define SHIFTS 11
+static const int beside[SHIFTS] = {0, -8, -5, -3, -2, -1, 1, 2, 3, 5, 8};
+#define PLACES_MOST 96  /* looked at, spread over the frame; */
+#define PLACES_LEAST 16 /* as many between as make */
+#define SAMPLES 300000  /* so many samples of one image */
+#define PARTS 8         /* of a place, each a witness of its own */
+#define CLEAR 4.0       /* standard errors */
+
+/* One answer in question. Values are luma in staged units. */
+struct lines {
+    const struct pm_align_query *query;
+    struct pm_stage stage;
+    bool columns; /* lines of columns are in question, else lines of rows */
+    int dy, dx;
+    struct pm_overlap o;
+    void *staged;
+    float *luma;                         /* of a row */
+    float *gt, *target;                  /* what is left without the lines, at one place */
+    double sum[SHIFTS][PARTS];           /* of the place */
+    double mean[SHIFTS], square[SHIFTS]; /* sums of differences to shift 0 over parts and places */
+    int n;
+};
+
+/* The luma of n px of a row. */
+static void read_row(const struct lines *l, bool target, int x, int y, int n, float *out)
+{
+    int channels = l->query->gt->image->channels;
+
+    if (target) {
+        pm_stage_target(&l->stage, x, y, n, l->staged);
+    } else {
+        pm_stage_gt(&l->stage, x, y, n, l->staged);
+    }
+    for (int i = 0; i < n; i++) {
+        float sum = 0;
+        for (int c = 0; c < channels; c++) {
+            sum += l->stage.is_float ? ((const float *)l->staged)[i * channels + c]
+                                     : (float)((const int16_t *)l->staged)[i * channels + c];
+        }
+        out[i] = sum;
+    }
+}
+
+/* Differences of neighbouring boxes along a row: what the whole row has in common is gone. */
+static int along_row(const struct lines *l, bool target, int x, int y, int n, float *out)
+{
+    int boxes = n / BOX_PX;
+
+    read_row(l, target, x, y, n, l->luma);
+    for (int b = 0; b < boxes; b++) {
+        out[b] = 0;
+        for (int i = 0; i < BOX_PX; i++) {
+            out[b] += l->luma[b * BOX_PX + i];
+        }
+    }
+    for (int b = 0; b + 1 < boxes; b++) {
+        out[b] = out[b + 1] - out[b];
+    }
+    return boxes - 1;
+}
+
+/* Differences of two boxes down the columns, from row y: what whole columns share is gone. */
+static int down_columns(const struct lines *l, bool target, int x, int y, int n, float *out)
+{
+    memset(out, 0, (size_t)n * sizeof *out);
+    for (int r = 0; r < 2 * BOX_PX; r++) {
+        read_row(l, target, x, y + r, n, l->luma);
+        for (int i = 0; i < n; i++) {
+            out[i] += r < BOX_PX ? -l->luma[i] : l->luma[i];
+        }
+    }
+    return n;
+}
+
+static void compare(struct lines *l, int shift, const float *gt, const float *target, int n)
+{
+    for (int p = 0; p < PARTS; p++) {
+        double sum = 0;
+        for (int i = n * p / PARTS; i < n * (p + 1) / PARTS; i++) {
+            sum += (double)fabsf(gt[i] - target[i]);
+        }
+        l->sum[shift][p] = sum;
+    }
+}
+
+/* Row y of gt against the rows beside the one the answer says. */
+static void place_row(struct lines *l, int y)
+{
+    int n = along_row(l, false, l->o.gt_x, y, l->o.w, l->gt);
+
+    for (int k = 0; k < SHIFTS; k++) {
+        along_row(l, true, l->o.target_x, y - l->dy - beside[k], l->o.w, l->target);
+        compare(l, k, l->gt, l->target, n);
+    }
+}
+
+/* The columns of gt at rows y .. against the columns beside those the answer says. */
+static void place_columns(struct lines *l, int y)
+{
+    down_columns(l, false, l->o.gt_x, y, l->o.w, l->gt);
+    down_columns(l, true, l->o.target_x, y - l->dy, l->o.w, l->target);
+    for (int k = 0; k < SHIFTS; k++) {
+        compare(l, k, l->gt + REACH, l->target + REACH - beside[k], l->o.w - 2 * REACH);
+    }
+}
+
+static void add_place(struct lines *l)
+{
+    for (int p = 0; p < PARTS; p++) {
+        for (int k = 1; k < SHIFTS; k++) {
+            double d = l->sum[0][p] - l->sum[k][p];
+            l->mean[k] += d;
+            l->square[k] += d * d;
+        }
+    }
+    l->n += PARTS;
+}
+
+/* Whether another shift is clearly lower. */
+static bool other_is_lower(const struct lines *l)
+{
+    for (int k = 1; k < SHIFTS && l->n > 1; k++) {
+        double mean = l->mean[k] / l->n;
+        double variance = l->square[k] / l->n - mean * mean;
+        if (mean > 0 && mean * mean * l->n > CLEAR * CLEAR * variance) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Rows (or columns) at places spread over the overlap. */
+static bool look(struct lines *l)
+{
+    int height = l->columns ? 2 * BOX_PX : 1;
+    int y0 = l->o.gt_y + (l->columns ? 0 : REACH);
+    int y1 = l->o.gt_y + l->o.h - height + 1 - (l->columns ? 0 : REACH);
+    double per_place = (double)height * l->o.w * l->query->gt->image->channels;
+    int places = (int)fmin(PLACES_MOST, fmax(PLACES_LEAST, SAMPLES / per_place));
+
+    l->n = 0;
+    memset(l->mean, 0, sizeof l->mean);
+    memset(l->square, 0, sizeof l->square);
+    places = places < y1 - y0 ? places : y1 - y0;
+    for (int i = 0; i < places; i++) {
+        int y = y0 + (int)(((int64_t)2 * i + 1) * (y1 - y0) / (2 * (int64_t)places));
+        if (l->columns) {
+            place_columns(l, y);
+        } else {
+            place_row(l, y);
+        }
+        add_place(l);
+    }
+    return other_is_lower(l);
+}
+
+enum pm_code pm_pattern_lines(
+    const struct pm_align_query *query, int dy, int dx, bool *lines, struct pm_err *err)
+{
+    const struct pm_image *gt = query->gt->image;
+    size_t w = (size_t)gt->w;
+    struct lines l = {.query = query, .dy = dy, .dx = dx};
+    float *memory;
+
+    *lines = false;
+    l.o = pm_overlap_full(gt->w, gt->h, dy, dx);
+    pm_stage_init(&l.stage, query);
+    if ((dy != 0 && dx != 0) || l.stage.exact_only || l.o.w < 4 * PARTS * BOX_PX / 2 ||
+        l.o.h < 4 * BOX_PX) {
+        return PM_OK;
+    }
+    memory = malloc(w * (3 + (size_t)gt->channels) * sizeof *memory);
+    if (memory == NULL) {
+        return pm_err_set(err, PM_ENOMEM, "no memory to look for a sensor's pattern");
+    }
+    l.luma = memory;
+    l.gt = memory + w;
+    l.target = memory + 2 * w;
+    l.staged = memory + 3 * w;
+    for (int columns = 0; columns < 2 && !*lines; columns++) {
+        l.columns = columns == 1;
+        if ((l.columns ? dx : dy) == 0) {
+            *lines = look(&l);
+        }
+    }
+    free(memory);
+    return PM_OK;
+}
+
+/* A copy without the means of rows and columns. */
+static int16_t *flattened(const int16_t *in, int w, int h, size_t stride)
+{
+    size_t n = (size_t)w * (size_t)h;
+    int16_t *out = malloc(n * sizeof *out);
+    double *column = calloc((size_t)w, sizeof *column);
+    double all = 0;
+
+    for (int y = 0; out != NULL && column != NULL && y < h; y++) {
+        for (int x = 0; x < w; x++) {
+            column[x] += in[(size_t)y * stride + (size_t)x];
+        }
+    }
+    for (int x = 0; column != NULL && x < w; x++) {
+        column[x] /= h;
+        all += column[x] / w;
+    }
+    for (int y = 0; out != NULL && column != NULL && y < h; y++) {
+        const int16_t *row = in + (size_t)y * stride;
+        double mean = 0;
+        for (int x = 0; x < w; x++) {
+            mean += (double)row[x] / w;
+        }
+        for (int x = 0; x < w; x++) { /* half: what both means take away may add up */
+            out[(size_t)y * (size_t)w + (size_t)x] =
+                (int16_t)lrint((row[x] - mean - column[x] + all) / 2);
+        }
+    }
+    if (column == NULL) {
+        free(out);
+        out = NULL;
+    }
+    free(column);
+    return out;
+}
+
+/* The smallest mean difference within 1 level px of (dy, dx). */
+static double lowest(const int16_t *gt, const int16_t *target, int w, int h, int dy, int dx)
+{
+    double least = INFINITY;
+
+    for (int i = 0; i < 9; i++) {
+        struct pm_overlap o = pm_overlap_full(w, h, dy - 1 + i / 3, dx - 1 + i % 3);
+        uint64_t sum = 0;
+        for (int y = 0; y < o.h; y++) {
+            sum += pm_l1()->row_i16(gt + (size_t)(o.gt_y + y) * (size_t)w + o.gt_x,
+                target + (size_t)(o.target_y + y) * (size_t)w + o.target_x, (size_t)o.w);
+        }
+        if (o.w > 0 && o.h > 0) {
+            least = fmin(least, (double)sum / ((double)o.w * o.h));
+        }
+    }
+    return least;
+}
+
+double pm_pattern_prefers(
+    const struct pm_levelsearch *level, int dy, int dx, int other_dy, int other_dx)
+{
+    const int16_t *gt, *target;
+    int16_t *flat[2];
+    int w, h;
+    size_t stride;
+    double unit, here, there, result = 0;
+
+    pm_levelsearch_planes(level, &gt, &target, &w, &h, &stride, &unit);
+    flat[0] = flattened(gt, w, h, stride);
+    flat[1] = flattened(target, w, h, stride);
+    if (flat[0] != NULL && flat[1] != NULL) {
+        here = lowest(flat[0], flat[1], w, h, dy, dx);
+        there = lowest(flat[0], flat[1], w, h, other_dy, other_dx);
+        result = isfinite(here) && isfinite(there) && here + there > 0
+                     ? (here - there) / fmax(here, there)
+                     : 0;
+    }
+    free(flat[0]);
+    free(flat[1]);
+    return result;
+}
