@@ -101,6 +101,8 @@ void pm_ledger_start(struct pm_ledger *ledger, int worker, int64_t job_id);
 /* A worker shows it is alive and where it is (enum pm_step, -1 idle); cheap, no commit of its own.
  * From any thread; ignored when job_id is not the one started last. */
 void pm_ledger_beat(struct pm_ledger *ledger, int worker, int64_t job_id, int step);
+/* Whether it makes no progress, for the workers view; from any thread. */
+void pm_ledger_hangs(struct pm_ledger *ledger, int worker, bool hangs);
 /* Cache counters for the cache_stats view. */
 struct pm_cache_stats;
 void pm_ledger_cache(

@@ -151,6 +151,21 @@ void pm_ledger_beat(struct pm_ledger *ledger, int worker, int64_t job_id, int st
     }
 }
 
+void pm_ledger_hangs(struct pm_ledger *ledger, int worker, bool hangs)
+{
+    if (worker < 0 || worker >= PM_OWNER_WORKERS) {
+        return;
+    }
+    pthread_mutex_lock(&ledger->gauge_lock);
+    struct pm_worker_slot *slot = &ledger->workers[worker];
+    if (slot->gauge.hangs != hangs) {
+        slot->gauge.hangs = hangs;
+        slot->dirty = true;
+        ledger->gauges_dirty = true;
+    }
+    pthread_mutex_unlock(&ledger->gauge_lock);
+}
+
 void pm_ledger_note_lease(struct pm_ledger *ledger, int worker, int64_t job_id)
 {
     if (worker < 0 || worker >= PM_OWNER_WORKERS) {

@@ -27,6 +27,7 @@ struct look {
     int64_t step_since_us; /* when this step was first seen */
     int64_t moved_us;      /* when the step or the CPU time last changed */
     int64_t told_us;       /* when the ledger last heard of it */
+    bool hung;             /* at the last sample */
 };
 
 struct thread {
@@ -442,7 +443,8 @@ static bool look_at(struct thread *thread, int64_t now_us)
     struct look seen = {.job_id = atomic_load(&thread->job_id),
         .step = atomic_load(&thread->step),
         .cpu_us = cpu_us(thread),
-        .told_us = look->told_us};
+        .told_us = look->told_us,
+        .hung = look->hung};
     bool new_job = seen.job_id != look->job_id;
     bool new_step = new_job || seen.step != look->step;
 
@@ -479,11 +481,32 @@ static bool hangs(const struct pm_pool *pool, int index, int64_t now_us, int64_t
     return true;
 }
 
+/* Once when it begins, once when it is over. */
+static void tell_hang(struct pm_pool *pool, int index, int64_t now_us, bool hung)
+{
+    struct look *look = &pool->threads[index].look;
+    const char *step = look->step < 0 ? "none" : pm_step_name((enum pm_step)look->step);
+    if (look->hung == hung) {
+        return;
+    }
+    look->hung = hung;
+    pm_ledger_hangs(pool->opts.ledger, index, hung);
+    if (hung) {
+        pm_log(PM_LOG_ERR,
+            "worker=%d job=%lld step=%s event=hangs message=\"no progress for %lld s\"", index,
+            (long long)look->job_id, step, (long long)(now_us - look->moved_us) / 1000000);
+    } else {
+        pm_log(PM_LOG_WARN, "worker=%d job=%lld step=%s event=goes_on", index,
+            (long long)look->job_id, step);
+    }
+}
+
 /* Beats where something is new, and once a second for every worker that does not hang. */
 static bool sample_thread(struct pm_pool *pool, int index, int64_t now_us, int64_t stall_us)
 {
     struct thread *thread = &pool->threads[index];
     bool sound = stall_us <= 0 || !hangs(pool, index, now_us, stall_us);
+    tell_hang(pool, index, now_us, !sound);
     if (sound && !atomic_load(&thread->ended) && now_us - thread->look.told_us >= TELL_US) {
         pm_ledger_beat(pool->opts.ledger, index, thread->look.job_id, thread->look.step);
         thread->look.told_us = now_us;

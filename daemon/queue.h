@@ -116,6 +116,7 @@ struct pm_worker_gauge {
     int64_t job_id; /* 0: idle */
     int step;       /* -1: none yet */
     int64_t since_us, done, failed;
+    bool hangs; /* makes no progress */
 };
 enum pm_code pm_queue_worker(
     struct pm_store *store, int worker, const struct pm_worker_gauge *gauge, struct pm_err *err);

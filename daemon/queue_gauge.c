@@ -66,6 +66,7 @@ enum pm_code pm_queue_worker(
     pm_query_int(query, ":since", gauge->since_us);
     pm_query_int(query, ":done", gauge->done);
     pm_query_int(query, ":failed", gauge->failed);
+    pm_query_int(query, ":hangs", gauge->hangs);
     return pm_query_run(query, err);
 }
 

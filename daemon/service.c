@@ -28,6 +28,7 @@
 #define SHOW_US 240000  /* how often opts->tick is called, at most */
 #define STATUS_US 2000000
 #define WARN_US 60000000
+#define HANG_US 30000000 /* a worker without progress hangs; with a watchdog: half its time */
 /* After an abandon: a step may still take a moment to notice. Then its thread is cut off. */
 #define GRACE_US 3000000
 /* And then the ledger has this to write down what it can, should somebody hold the database. */
@@ -262,7 +263,8 @@ static void tell_systemd(struct service *self, bool sound)
 static void on_sample(uv_work_t *work)
 {
     struct service *self = work->data;
-    self->sample_sound = pm_pool_sample(self->pool, self->watchdog_us / 2);
+    self->sample_sound =
+        pm_pool_sample(self->pool, self->watchdog_us > 0 ? self->watchdog_us / 2 : HANG_US);
 }
 
 static void on_sampled(uv_work_t *work, int status)

@@ -38,6 +38,7 @@ static struct {
     enum pm_code code[JOBS_MAX];
     int beats, starts, unstarted; /* unstarted: run without a pm_ledger_start before */
     int64_t started[16];
+    bool hangs[16]; /* as told last */
     /* the work */
     int running, most_running;
     bool block; /* jobs wait until this is false, or until abandoned when obeying */
@@ -113,6 +114,13 @@ void pm_ledger_beat(struct pm_ledger *ledger, int worker, int64_t job_id, int st
     (void)job_id;
     (void)step;
     fake.beats++;
+}
+
+void pm_ledger_hangs(struct pm_ledger *ledger, int worker, bool hangs)
+{
+    (void)ledger;
+    assert_int_not_equal(fake.hangs[worker], hangs); /* only what is news */
+    fake.hangs[worker] = hangs;
 }
 
 void pm_ledger_cache(
@@ -461,11 +469,14 @@ static void hanging_worker_is_seen(void **state)
     assert_true(pm_pool_sample(rig->pool, 30 * S)); /* first seen there */
     pm_fake_clock_pass(&rig->clock, 29 * S);
     assert_true(pm_pool_sample(rig->pool, 30 * S));
+    assert_false(fake.hangs[0]);
     expect_hanging(rig);
+    assert_true(fake.hangs[0]);
     assert_true(pm_pool_sample(rig->pool, 0)); /* nobody asks */
     set(&fake.block, false);
     wait_for(all_told, rig);
     assert_true(pm_pool_sample(rig->pool, 30 * S)); /* it moved */
+    assert_false(fake.hangs[0]);
 }
 
 /* Job 1 may be waiting for memory that job 2 holds; job 2 is at work. */

@@ -27,8 +27,24 @@ static struct {
     atomic_int runs, running, canceled, sweeps;
     atomic_bool block;  /* pairs wait until this is false */
     atomic_bool obey;   /* and give up when abandoned */
+    atomic_bool hang;   /* pairs wait for hang.over, using no CPU */
     atomic_bool reject; /* every target called bad.tif is no image */
 } work;
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool over;
+} hang = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+static void hang_if_asked(void)
+{
+    pthread_mutex_lock(&hang.lock);
+    while (atomic_load(&work.hang) && !hang.over) {
+        pthread_cond_wait(&hang.changed, &hang.lock);
+    }
+    pthread_mutex_unlock(&hang.lock);
+}
 
 struct pm_worker {
     struct pm_worker_env env;
@@ -66,6 +82,7 @@ void pm_worker_run(struct pm_worker *worker, const struct pm_conf *conf, const s
     (void)conf;
     atomic_fetch_add(&work.running, 1);
     atomic_store(worker->env.step, PM_STEP_ALIGN);
+    hang_if_asked();
     while (atomic_load(&work.block) && !given_up) {
         usleep(1000);
         given_up = atomic_load(&work.obey) && atomic_load(worker->env.abandon);
@@ -455,6 +472,106 @@ static void steered_from_outside(void **state)
 
 /* --- what systemd is told --- */
 
+/* A socket as systemd's, and its answer to WatchdogSec. */
+static void listen_as_systemd(struct rig *rig, const char *watchdog_us)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/n", rig->dir);
+    rig->notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(rig->notify_fd, (const struct sockaddr *)&address, sizeof address), 0);
+    setenv("NOTIFY_SOCKET", address.sun_path, 1);
+    setenv("WATCHDOG_USEC", watchdog_us, 1);
+}
+
+static void stop_listening(struct rig *rig)
+{
+    unsetenv("NOTIFY_SOCKET");
+    unsetenv("WATCHDOG_USEC");
+    close(rig->notify_fd);
+}
+
+/* All it was told since the last call, a bar behind each; the next call overwrites it. */
+static const char *heard(struct rig *rig)
+{
+    static char text[16384];
+    size_t used = 0;
+    ssize_t n;
+    text[0] = '\0';
+    while (used + 2 < sizeof text &&
+           (n = recv(rig->notify_fd, text + used, sizeof text - used - 2, MSG_DONTWAIT)) > 0) {
+        used += (size_t)n;
+        text[used++] = '|';
+        text[used] = '\0';
+    }
+    return text;
+}
+
+/* Whether the stock shell's answer is this. */
+static bool shown(const char *db, const char *sql, const char *answer)
+{
+    char command[1024];
+    char line[128] = "";
+    snprintf(command, sizeof command, "sqlite3 -batch -readonly '%s' \"%s\" 2>&1", db, sql);
+    FILE *from = popen(command, "r");
+    assert_non_null(from);
+    if (fgets(line, sizeof line, from) == NULL) {
+        line[0] = '\0';
+    }
+    pclose(from);
+    line[strcspn(line, "\n")] = '\0';
+    return strcmp(line, answer) == 0;
+}
+
+/* A worker that hangs in its step, on a thread that uses no CPU: it is shown as such, and systemd
+ * is not told that all is well until it goes on. */
+static void hang_and_go_on(void *ctx, const struct pm_counts *counts, bool last)
+{
+    struct rig *rig = ctx;
+    char *db = pm_tmpdir_path(rig->dir, "state/p.db");
+    if (last) {
+        free(db);
+        return;
+    }
+    if (rig->step == 0) {
+        (void)heard(rig); /* a full socket would stop whoever tells */
+    }
+    if (rig->step == 0 && shown(db,
+                              "select state = 'hangs' and stage = 'align' from workers "
+                              "where job_id is not null limit 1",
+                              "1")) {
+        rig->step = 1;
+        (void)heard(rig); /* forget what came before */
+        rig->ticks = 0;
+    } else if (rig->step == 1 &&
+               ++rig->ticks == 12) { /* 3 s: it would be told every third of 2 s */
+        const char *text = heard(rig);
+        assert_null(strstr(text, "WATCHDOG=1"));
+        assert_non_null(strstr(text, "STATUS="));
+        rig->step = 2;
+        pthread_mutex_lock(&hang.lock);
+        hang.over = true;
+        pthread_cond_broadcast(&hang.changed);
+        pthread_mutex_unlock(&hang.lock);
+    } else if (rig->step == 2 && counts->done == 1 && strstr(heard(rig), "WATCHDOG=1") != NULL) {
+        rig->step = 3;
+        kill(getpid(), SIGTERM);
+    }
+    free(db);
+}
+
+static void a_hung_worker_is_shown_and_withholds_the_watchdog(void **state)
+{
+    struct rig *rig = *state;
+    make_pairs(rig, 1);
+    hang.over = false;
+    atomic_store(&work.hang, true);
+    listen_as_systemd(rig, "2000000");
+    assert_int_equal(run(rig, hang_and_go_on), PM_OK);
+    stop_listening(rig);
+    assert_int_equal(rig->step, 3);
+    assert_int_equal(work.runs, 1);
+}
+
 static void told_enough(void *ctx, const struct pm_counts *counts, bool last)
 {
     struct rig *rig = ctx;
@@ -467,30 +584,17 @@ static void told_enough(void *ctx, const struct pm_counts *counts, bool last)
 static void systemd_is_told(void **state)
 {
     struct rig *rig = *state;
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    char text[4096] = "";
-    size_t used = 0;
-    ssize_t n;
-
-    snprintf(address.sun_path, sizeof address.sun_path, "%s/n", rig->dir);
-    rig->notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(rig->notify_fd, (const struct sockaddr *)&address, sizeof address), 0);
-    setenv("NOTIFY_SOCKET", address.sun_path, 1);
-    setenv("WATCHDOG_USEC", "60000000", 1);
+    listen_as_systemd(rig, "60000000");
     assert_int_equal(run(rig, told_enough), PM_OK);
-    unsetenv("NOTIFY_SOCKET");
-    unsetenv("WATCHDOG_USEC");
-    while (used + 2 < sizeof text &&
-           (n = recv(rig->notify_fd, text + used, sizeof text - used - 2, MSG_DONTWAIT)) > 0) {
-        used += (size_t)n;
-        text[used++] = '|';
-        text[used] = '\0';
-    }
-    close(rig->notify_fd);
-    assert_ptr_equal(strstr(text, "READY=1|"), text); /* first, once everything is up */
-    assert_non_null(strstr(text, "|WATCHDOG=1|"));
-    assert_non_null(strstr(text, "|STATUS=0 queued, 0 running"));
-    assert_non_null(strstr(text, "|STOPPING=1|"));
+    const char *text = heard(rig);
+    stop_listening(rig);
+    const char *ready = strstr(text, "READY=1|");
+    assert_non_null(ready);
+    /* Before it only that the start goes on; everything else once all is up. */
+    assert_non_null(strstr(ready, "|WATCHDOG=1|"));
+    assert_non_null(strstr(ready, "|STATUS=0 queued, 0 running"));
+    assert_non_null(strstr(ready, "|STOPPING=1|"));
+    assert_true(strstr(text, "WATCHDOG=1") > ready);
 }
 
 int main(void)
@@ -500,7 +604,8 @@ int main(void)
         TEST(empty_folder_ends_at_once), TEST(another_owner_is_named),
         TEST(unusable_output_is_told), TEST(term_drains), TEST(second_signal_abandons),
         TEST(drain_timeout_abandons), TEST(files_arrive_in_any_order), TEST(reload_keeps_or_takes),
-        TEST(steered_from_outside), TEST(systemd_is_told), TEST(stuck_worker_is_cut_off)};
+        TEST(steered_from_outside), TEST(systemd_is_told),
+        TEST(a_hung_worker_is_shown_and_withholds_the_watchdog), TEST(stuck_worker_is_cut_off)};
 #undef TEST
     pm_log_init(PM_LOG_ERR, 0);
     return cmocka_run_group_tests(tests, NULL, NULL);

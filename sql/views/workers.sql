@@ -1,8 +1,9 @@
--- The worker threads of the running daemon, up to a second old; empty after a clean stop.
+-- The worker threads of the running daemon, up to a second old; empty after a clean stop. One that
+-- hangs has made no progress in its step for so long that systemd is to restart the daemon.
 drop view if exists workers;
 create view workers as
 select w.id as worker,
-    iif(w.job_id is null, 'idle', 'busy') as state,
+    case when w.hangs then 'hangs' when w.job_id is null then 'idle' else 'busy' end as state,
     w.job_id as job_id,
     s.name as scene,
     t.name as target_path,
