@@ -183,12 +183,14 @@ static enum pm_code back_up(struct pm_store *store, int64_t version, struct pm_e
 static enum pm_code update_from(struct pm_store *store, int from, struct pm_err *err)
 {
     enum pm_code rc = pm_store_begin(store, err);
+    pm_store_tick(store);
     if (rc == PM_OK) {
         rc = run_steps(store, from, err);
     }
     if (rc == PM_OK) {
         rc = make_views(store, err);
     }
+    pm_store_tick(store); /* writing the whole log to the disk is one long call */
     if (rc == PM_OK) {
         rc = pm_store_commit(store, err);
     }

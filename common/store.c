@@ -110,12 +110,13 @@ static int on_busy(void *ctx, int tries)
 {
     static const int delay_ms[] = {1, 2, 5, 10, 15, 20, 25, 25, 25, 50, 50, 100};
     enum { DELAYS = sizeof delay_ms / sizeof delay_ms[0] };
-    const struct pm_store *store = ctx;
+    struct pm_store *store = ctx;
     int waited_ms = tries > DELAYS ? (tries - DELAYS) * delay_ms[DELAYS - 1] : 0;
 
     for (int i = 0; i < tries && i < DELAYS; i++) {
         waited_ms += delay_ms[i];
     }
+    pm_store_tick(store);
     if (waited_ms >= store->busy_ms ||
         (store->wait_on != NULL && !store->wait_on(store->wait_ctx))) {
         return 0;
@@ -162,6 +163,12 @@ static enum pm_code set_up_writer(struct pm_store *store, struct pm_err *err)
 
 enum pm_code pm_store_open(struct pm_store **out, const char *path, struct pm_err *err)
 {
+    return pm_store_open_ticking(out, path, NULL, NULL, err);
+}
+
+enum pm_code pm_store_open_ticking(
+    struct pm_store **out, const char *path, void (*tick)(void *ctx), void *ctx, struct pm_err *err)
+{
     struct pm_store *store = NULL;
     enum pm_code rc;
 
@@ -177,6 +184,8 @@ enum pm_code pm_store_open(struct pm_store **out, const char *path, struct pm_er
     if (rc != PM_OK) {
         goto out;
     }
+    pm_store_on_progress(store, tick, ctx);
+    pm_store_tick(store);
     rc = set_up_writer(store, err);
     if (rc != PM_OK) {
         goto out;
@@ -185,6 +194,7 @@ enum pm_code pm_store_open(struct pm_store **out, const char *path, struct pm_er
     if (rc != PM_OK) {
         goto out;
     }
+    pm_store_on_progress(store, NULL, NULL);
     *out = store;
     store = NULL;
 out:
@@ -315,6 +325,13 @@ static int on_progress(void *ctx)
     const struct pm_store *store = ctx;
     store->tick(store->tick_ctx);
     return 0;
+}
+
+void pm_store_tick(struct pm_store *store)
+{
+    if (store->tick != NULL) {
+        store->tick(store->tick_ctx);
+    }
 }
 
 void pm_store_on_progress(struct pm_store *store, void (*tick)(void *ctx), void *ctx)

@@ -36,6 +36,11 @@ struct pm_query; /* opaque; one statement in use, belongs to its store */
 enum pm_code pm_store_open(struct pm_store **out, const char *path, struct pm_err *err);
 /* Opens an existing database for looking only: never writes, never checkpoints. */
 enum pm_code pm_store_open_reader(struct pm_store **out, const char *path, struct pm_err *err);
+/* As pm_store_open; tick is called at the start, before each step that may take long, and every now
+ * and then while a statement runs or waits for somebody's lock: an old database can take minutes to
+ * copy and change. */
+enum pm_code pm_store_open_ticking(struct pm_store **out, const char *path, void (*tick)(void *ctx),
+    void *ctx, struct pm_err *err);
 void pm_store_close(struct pm_store *store); /* NULL is fine */
 
 /* --- reading for people --- */
@@ -113,6 +118,8 @@ void pm_store_busy_ms(struct pm_store *store, int ms);
 void pm_store_on_wait(struct pm_store *store, bool (*wait_on)(void *ctx), void *ctx);
 /* Calls tick every now and then while a long statement runs; it must not touch the store. */
 void pm_store_on_progress(struct pm_store *store, void (*tick)(void *ctx), void *ctx);
+/* Calls it now: something that may take long comes. */
+void pm_store_tick(struct pm_store *store);
 const char *pm_store_path(const struct pm_store *store);
 const char *pm_store_sqlite_version(void);
 

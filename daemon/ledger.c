@@ -116,12 +116,20 @@ static enum pm_code ask(struct pm_ledger *ledger, struct pm_request *request, st
 
 /* --- open and close --- */
 
-static enum pm_code open_store(struct pm_ledger *ledger, struct pm_err *err)
+/* Whom to tell that the start gets on; starting may be NULL. */
+struct telling {
+    void (*starting)(void *ctx);
+    void *ctx;
+};
+
+static enum pm_code open_store(
+    struct pm_ledger *ledger, const struct telling *telling, struct pm_err *err)
 {
     struct pm_err busy = {0};
     enum pm_code rc = PM_EDB;
     for (int i = 0; i < OPEN_TRIES; i++) {
-        rc = pm_store_open(&ledger->store, ledger->conf->db, &busy);
+        rc = pm_store_open_ticking(
+            &ledger->store, ledger->conf->db, telling->starting, telling->ctx, &busy);
         if (rc != PM_EDB || busy.sys_errno != EBUSY) {
             break;
         }
@@ -133,10 +141,13 @@ static enum pm_code open_store(struct pm_ledger *ledger, struct pm_err *err)
     return rc;
 }
 
-static enum pm_code begin_life(struct pm_ledger *ledger, struct pm_err *err)
+static enum pm_code begin_life(
+    struct pm_ledger *ledger, const struct telling *telling, struct pm_err *err)
 {
     struct pm_err busy = {0};
     enum pm_code rc = PM_EDB;
+    pm_store_on_progress(ledger->store, telling->starting, telling->ctx);
+    pm_store_tick(ledger->store);
     for (int i = 0; i < OPEN_TRIES; i++) {
         rc = pm_ledger_begin_life(ledger, &busy);
         if (rc != PM_EDB || busy.sys_errno != EBUSY) {
@@ -183,14 +194,15 @@ static void free_ledger(struct pm_ledger *ledger)
     free(ledger);
 }
 
-static enum pm_code open_parts(struct pm_ledger *ledger, struct pm_err *err)
+static enum pm_code open_parts(
+    struct pm_ledger *ledger, const struct telling *telling, struct pm_err *err)
 {
     enum pm_code rc = pm_owner_open(&ledger->owner, ledger->conf->db, err);
     if (rc == PM_OK) {
-        rc = open_store(ledger, err);
+        rc = open_store(ledger, telling, err);
     }
     if (rc == PM_OK) {
-        rc = begin_life(ledger, err);
+        rc = begin_life(ledger, telling, err);
     }
     if (rc == PM_OK) {
         int error = pthread_create(&ledger->thread, NULL, pm_ledger_thread, ledger);
@@ -204,6 +216,13 @@ static enum pm_code open_parts(struct pm_ledger *ledger, struct pm_err *err)
 enum pm_code pm_ledger_open(
     struct pm_ledger **out, struct pm_conf *conf, const struct pm_clock *clock, struct pm_err *err)
 {
+    return pm_ledger_open_telling(out, conf, clock, NULL, NULL, err);
+}
+
+enum pm_code pm_ledger_open_telling(struct pm_ledger **out, struct pm_conf *conf,
+    const struct pm_clock *clock, void (*starting)(void *ctx), void *ctx, struct pm_err *err)
+{
+    const struct telling telling = {starting, ctx};
     struct pm_ledger *ledger = calloc(1, sizeof *ledger);
     if (ledger == NULL) {
         return pm_err_set(err, PM_ENOMEM, "ledger: out of memory");
@@ -218,7 +237,7 @@ enum pm_code pm_ledger_open(
     ledger->maybe_ready = true;
     ledger->random = (uint64_t)pm_wall_us(clock) | 1;
     ledger->beat_us = pm_ledger_real_us();
-    rc = open_parts(ledger, err);
+    rc = open_parts(ledger, &telling, err);
     if (rc != PM_OK) {
         free_ledger(ledger);
         return rc;

@@ -30,6 +30,10 @@ struct pm_ledger;
  * starts the thread. Folders the database needs are made. */
 enum pm_code pm_ledger_open(
     struct pm_ledger **out, struct pm_conf *conf, const struct pm_clock *clock, struct pm_err *err);
+/* The same; starting is called on this thread every now and then until it returns, as long as it
+ * gets on: opening an old database, or one that somebody has locked, may take minutes. */
+enum pm_code pm_ledger_open_telling(struct pm_ledger **out, struct pm_conf *conf,
+    const struct pm_clock *clock, void (*starting)(void *ctx), void *ctx, struct pm_err *err);
 /* Commits everything handed in so far, puts rows still running back to queued, checkpoints, ends
  * the thread, releases the flock. NULL is fine. */
 void pm_ledger_close(struct pm_ledger *ledger);

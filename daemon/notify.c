@@ -23,6 +23,11 @@ void pm_notify_ready(void)
     (void)sd_notify(KEEP, "READY=1");
 }
 
+void pm_notify_extend(void)
+{
+    (void)sd_notifyf(KEEP, "EXTEND_TIMEOUT_USEC=%d", PM_NOTIFY_EXTEND_US);
+}
+
 void pm_notify_stopping(void)
 {
     (void)sd_notify(KEEP, "STOPPING=1");

@@ -1,7 +1,7 @@
 /*
  * notify: tells systemd where the service stands; the only place that includes
  * systemd/sd-daemon.h. Owns: nothing; NOTIFY_SOCKET and WATCHDOG_USEC come from the environment.
- * Threads: loop thread.
+ * Threads: loop thread; before READY=1 whichever starts the service.
  * Memory: none kept. Errors: none; without NOTIFY_SOCKET, or when systemd is gone, nothing happens.
  */
 #ifndef PM_DAEMON_NOTIFY_H
@@ -13,6 +13,10 @@
 /* Whether anybody listens. */
 bool pm_notify_enabled(void);
 void pm_notify_ready(void);
+/* Starting takes longer than systemd may think: it waits for another PM_NOTIFY_EXTEND_US from now.
+ */
+#define PM_NOTIFY_EXTEND_US 120000000
+void pm_notify_extend(void);
 void pm_notify_stopping(void);
 void pm_notify_reloading(void); /* READY=1 must follow */
 void pm_notify_watchdog(void);

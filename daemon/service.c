@@ -28,7 +28,8 @@
 #define SHOW_US 240000  /* how often opts->tick is called, at most */
 #define STATUS_US 2000000
 #define WARN_US 60000000
-#define HANG_US 30000000 /* a worker without progress hangs; with a watchdog: half its time */
+#define EXTEND_US 10000000 /* how often a long start asks systemd for more time */
+#define HANG_US 30000000   /* a worker without progress hangs; with a watchdog: half its time */
 /* After an abandon: a step may still take a moment to notice. Then its thread is cut off. */
 #define GRACE_US 3000000
 /* And then the ledger has this to write down what it can, should somebody hold the database. */
@@ -68,7 +69,8 @@ struct service {
     bool interrupted;
     int64_t deadline_us; /* DRAINING, ABANDONED */
     int64_t moved_us;    /* counts last changed */
-    int64_t watchdog_us, watchdog_at_us, status_at_us, unsound_at_us, show_at_us, sampled_us;
+    int64_t watchdog_us, watchdog_at_us, status_at_us, unsound_at_us, show_at_us, sampled_us,
+        extend_at_us;
     struct pm_counts counts;
     struct pm_pace pace;
 };
@@ -314,6 +316,17 @@ static void on_tick(uv_timer_t *timer)
 
 /* --- building --- */
 
+/* Not too often: an old database being changed makes progress many times a second. */
+static void on_starting(void *ctx)
+{
+    struct service *self = ctx;
+    int64_t now = now_us(self);
+    if (now >= self->extend_at_us) {
+        self->extend_at_us = now + EXTEND_US;
+        pm_notify_extend();
+    }
+}
+
 /* The ledger's thread must not take signals: they are the loop's. */
 static enum pm_code open_ledger(struct service *self, struct pm_err *err)
 {
@@ -322,7 +335,7 @@ static enum pm_code open_ledger(struct service *self, struct pm_err *err)
     enum pm_code rc;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    rc = pm_ledger_open(&self->ledger, self->conf, self->clock, err);
+    rc = pm_ledger_open_telling(&self->ledger, self->conf, self->clock, on_starting, self, err);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (rc == PM_OK && self->opts->overwrite) {
         rc = pm_ledger_redo_all_wait(self->ledger, err);
@@ -337,6 +350,7 @@ static enum pm_code open_outputs(struct service *self, struct pm_err *err)
     for (int i = 0; rc == PM_OK && i < self->conf->source_count; i++) {
         const char *output = self->conf->sources[i].output;
         int fd;
+        on_starting(self); /* sweeping a network drive takes its time */
         rc = pm_dirs_open(output, &fd, err);
         if (rc == PM_OK) {
             close(fd);

@@ -60,6 +60,8 @@ static void states(void **state)
     assert_true(pm_notify_enabled());
     pm_notify_ready();
     assert_string_equal(next(rig), "READY=1");
+    pm_notify_extend();
+    assert_string_equal(next(rig), "EXTEND_TIMEOUT_USEC=120000000");
     pm_notify_watchdog();
     assert_string_equal(next(rig), "WATCHDOG=1");
     pm_notify_stopping();

@@ -595,6 +595,7 @@ static void systemd_is_told(void **state)
     assert_non_null(strstr(ready, "|STATUS=0 queued, 0 running"));
     assert_non_null(strstr(ready, "|STOPPING=1|"));
     assert_true(strstr(text, "WATCHDOG=1") > ready);
+    assert_ptr_equal(strstr(text, "EXTEND_TIMEOUT_USEC=120000000|"), text);
 }
 
 int main(void)

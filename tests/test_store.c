@@ -123,6 +123,48 @@ static void a_database_that_is_not_there_is_said_so(void **state)
     free(path);
 }
 
+static void count_tick(void *ctx)
+{
+    (*(int *)ctx)++;
+}
+
+/* A database of the first version with many rows: the one who opens it hears that it gets on, and
+ * also while somebody else's lock is waited for. */
+static void a_long_opening_is_told_about(void **state)
+{
+    struct place *place = *state;
+    struct pm_store *store = NULL;
+    struct pm_guest guest;
+    char command[1024];
+    int few = 0;
+    int many = 0;
+    if (access("sql/schema/001.sql", R_OK) != 0) {
+        skip(); /* not started in the repository */
+    }
+    char *old = pm_tmpdir_path(place->dir, "old.db");
+    for (int rows = 1; rows <= 100000; rows += 99999) {
+        snprintf(command, sizeof command,
+            "sqlite3 -batch '%s' '.read sql/schema/001.sql' \"insert or ignore into control with"
+            " recursive n(i) as (select 1 union all select i + 1 from n where i < %d)"
+            " select 'x' || i, i from n\"",
+            old, rows);
+        unlink(old);
+        assert_int_equal(system(command), 0);
+        assert_int_equal(
+            pm_store_open_ticking(&store, old, count_tick, rows == 1 ? &few : &many, NULL), PM_OK);
+        pm_store_close(store);
+    }
+    assert_true(few >= 3);
+    assert_true(many > few + 3);
+    pm_guest_open(&guest, old);
+    pm_guest_run(&guest, "begin immediate; select 'held';");
+    few = 0;
+    assert_int_equal(pm_store_open_ticking(&store, old, count_tick, &few, NULL), PM_EDB);
+    assert_true(few > 50); /* in 10 s */
+    pm_guest_close(&guest);
+    free(old);
+}
+
 static void a_locked_database_is_busy_not_broken(void **state)
 {
     struct place *place = *state;
@@ -230,6 +272,7 @@ int main(void)
         with_place(a_rollback_leaves_nothing),
         with_place(a_reader_cannot_write),
         with_place(a_database_that_is_not_there_is_said_so),
+        with_place(a_long_opening_is_told_about),
         with_place(a_locked_database_is_busy_not_broken),
         with_place(the_log_is_cut_once_nobody_reads),
         with_place(the_group_may_read_with_the_writer_there_or_not),
