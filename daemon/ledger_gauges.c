@@ -296,17 +296,18 @@ static enum pm_code store_facts(struct pm_ledger *ledger, struct pm_err *err)
     int64_t loop_lag_max_us = ledger->loop_lag_max_us;
     bool space_low = ledger->space_low;
     pthread_mutex_unlock(&ledger->gauge_lock);
+    int64_t wal_bytes = file_bytes(path, "-wal");
     int64_t free_bytes =
         statvfs(path, &disk) == 0 ? (int64_t)disk.f_bavail * (int64_t)disk.f_frsize : 0;
     const struct {
         const char *name;
         int64_t value;
     } facts[] = {{"overflows", overflows}, {"loop_lag_max_us", loop_lag_max_us},
-        {"commits", ledger->commits}, {"busy_waits", ledger->busy_waits},
-        {"wal_bytes", file_bytes(path, "-wal")}, {"db_bytes", file_bytes(path, "")},
-        {"free_bytes", free_bytes}, {"checkpoint_us", ledger->checkpoint_us},
-        {"space_low", space_low}};
+        {"commits", ledger->commits}, {"busy_waits", ledger->busy_waits}, {"wal_bytes", wal_bytes},
+        {"db_bytes", file_bytes(path, "")}, {"free_bytes", free_bytes},
+        {"checkpoint_us", ledger->checkpoint_us}, {"space_low", space_low}};
     enum pm_code rc = PM_OK;
+    ledger->told_wal_bytes = wal_bytes;
     for (size_t i = 0; rc == PM_OK && i < sizeof facts / sizeof facts[0]; i++) {
         rc = pm_queue_fact(ledger->store, facts[i].name, facts[i].value, err);
     }
@@ -326,6 +327,19 @@ enum pm_code pm_ledger_store_gauges(struct pm_ledger *ledger, struct pm_err *err
         rc = store_workers(ledger, err);
     }
     return rc == PM_OK ? store_facts(ledger, err) : rc;
+}
+
+/* Telling makes the log grow again: by a few pages, which is no news. */
+#define NEWS_BYTES (1 << 20)
+
+void pm_ledger_log_emptied(struct pm_ledger *ledger)
+{
+    if (ledger->told_wal_bytes < NEWS_BYTES) {
+        return;
+    }
+    pthread_mutex_lock(&ledger->gauge_lock);
+    ledger->gauges_dirty = true;
+    pthread_mutex_unlock(&ledger->gauge_lock);
 }
 
 void pm_ledger_gauges_again(struct pm_ledger *ledger)

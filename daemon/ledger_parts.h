@@ -110,6 +110,7 @@ struct pm_ledger {
     int64_t truncate_after_us; /* mono, real; the next try to empty the log file */
     int64_t data_version;      /* of the database, when it was last looked at */
     int64_t outside_us;        /* mono, real; when that was */
+    int64_t told_wal_bytes;    /* length of the log file the health view knows */
     int checkpointed_pages;    /* log length at the last checkpoint */
     int64_t checkpoint_us;     /* UTC; when the log was last copied whole; 0: not yet */
     int hard_failures;         /* transactions in a row that failed and will not pass */
@@ -174,6 +175,8 @@ enum pm_code pm_ledger_end_life(struct pm_ledger *ledger, struct pm_err *err);
  * store it; stores it, in a transaction. */
 bool pm_ledger_gauges_due(struct pm_ledger *ledger);
 enum pm_code pm_ledger_store_gauges(struct pm_ledger *ledger, struct pm_err *err);
+/* The log file has been emptied: tells so, if that is news to people. */
+void pm_ledger_log_emptied(struct pm_ledger *ledger);
 /* The transaction they were stored in came to nothing: all of them at the next chance. */
 void pm_ledger_gauges_again(struct pm_ledger *ledger);
 void pm_ledger_gauges_fini(struct pm_ledger *ledger);

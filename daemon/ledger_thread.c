@@ -11,6 +11,7 @@
 
 #define SECOND_US INT64_C(1000000)
 #define CHECKPOINT_PAGES 1000             /* 4 MB of log */
+#define WARN_PAGES 16384                  /* 64 MiB; the health view says so, too */
 #define TROUBLE_US (10 * SECOND_US)       /* a full or failing disk is asked again after so long */
 #define COMPLAIN_US (60 * SECOND_US)      /* one line in the log a minute */
 #define TRUNCATE_AGAIN_US (5 * SECOND_US) /* a reader kept the log from being emptied */
@@ -210,6 +211,14 @@ static void checkpoint_busy(struct pm_ledger *self)
         checkpoint(self, false);
         self->checkpointed_pages = pages;
     }
+    if (pages >= WARN_PAGES) {
+        struct pm_err err;
+        pm_err_set(&err, PM_EDB,
+            "the log file of '%s' has %d pages: somebody keeps a read "
+            "transaction open",
+            pm_store_path(self->store), pages);
+        complain(self, &err, "it is emptied once that is closed");
+    }
 }
 
 /* Nothing happened for a second: empty the log. */
@@ -329,6 +338,9 @@ static bool live_once(struct pm_ledger *self)
         self->idle_since_us = pm_ledger_real_us();
     } else if (empty_log) {
         checkpoint(self, true);
+        if (pm_store_wal_pages(self->store) == 0) {
+            pm_ledger_log_emptied(self);
+        }
         self->truncate_after_us = pm_ledger_real_us() + TRUNCATE_AGAIN_US;
     }
     pthread_mutex_lock(&self->lock);

@@ -229,6 +229,16 @@ static void a_job_without_its_rows_is_buried(void **state)
     expect_true_counts(kit);
 }
 
+static void health_warns_of_a_large_log(void **state)
+{
+    struct pm_kit *kit = *state;
+    pm_kit_store(kit);
+    type(kit, "insert or replace into control values ('wal_bytes', 67108864)");
+    pm_kit_expect(kit, "1", "select warning is null from health");
+    type(kit, "insert or replace into control values ('wal_bytes', 67108865)");
+    pm_kit_expect(kit, "1", "select warning like '%read transaction%' from health");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {with_kit(queued_by_hand_is_done_again),
@@ -236,6 +246,6 @@ int main(void)
         with_kit(a_result_of_a_job_that_another_has_is_ignored),
         with_kit(done_by_hand_is_refused_or_shows), with_kit(deleted_jobs_are_forgotten),
         with_kit(deleted_images_scenes_and_sources_take_their_jobs_along),
-        with_kit(a_job_without_its_rows_is_buried)};
+        with_kit(a_job_without_its_rows_is_buried), with_kit(health_warns_of_a_large_log)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -288,6 +288,46 @@ static void the_log_is_emptied_when_nothing_happens(void **state)
     free(wal);
 }
 
+/* A reader keeps the log from being emptied while many commits come: it grows, and is empty again,
+ * and said to be, once the reader is gone. */
+static void a_reader_under_load_leaves_no_large_log_behind(void **state)
+{
+    struct pm_kit *kit = *state;
+    struct pm_guest guest;
+    struct stat st;
+    char *wal = pm_tmpdir_path(kit->dir, "state/pairmill.db-wal");
+    pm_kit_ledger(kit);
+    pm_kit_sight(kit, "s/gt/g.tif", 1);
+    pm_guest_open(&guest, kit->db);
+    pm_guest_run(&guest, "begin; select count(*) from results;");
+    struct pm_gauges gauges = {0};
+    for (int i = 0; i == 0 || st.st_size < 4 << 20; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "s%d/t%d.tif", i % 50, i);
+        gauges.settling = i;
+        pm_ledger_gauges(kit->ledger, "lab", &gauges);
+        pm_kit_sight(kit, name, 1);
+        assert_int_equal(stat(wal, &st), 0);
+    }
+    gauges.settling = -1;
+    do { /* stored at most once a second */
+        gauges.settling--;
+        pm_ledger_gauges(kit->ledger, "lab", &gauges);
+        usleep(100000);
+    } while (strcmp(pm_kit_ask(kit, "select wal_bytes >= 4194304 from health"), "1") != 0);
+    pm_guest_run(&guest, "commit; select 'gone';");
+    pm_guest_close(&guest);
+    do {
+        usleep(100000);
+        assert_int_equal(stat(wal, &st), 0);
+    } while (st.st_size > 0);
+    while (strcmp(pm_kit_ask(kit, "select wal_bytes < 1048576 from health"), "1") != 0) {
+        usleep(100000);
+    }
+    assert_int_equal(kit->ledger->busy_waits, 0);
+    free(wal);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -297,6 +337,7 @@ int main(void)
         with_kit(a_disk_that_takes_no_more_delays_and_loses_nothing),
         with_kit(a_delayed_retry_comes_when_its_time_has_come),
         with_kit(results_of_many_threads_all_arrive),
+        with_kit(a_reader_under_load_leaves_no_large_log_behind),
         with_kit(the_log_is_emptied_when_nothing_happens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,4 +22,7 @@ select (select value from fact where name = 'wal_bytes') as wal_bytes,
     coalesce((select value from fact where name = 'space_low'), 0) as space_low,
     -- {"source": bytes free where its outputs go, ...}
     (select json_group_object(s.name, f.value) from source s
-        join fact f on f.name = 'output_free/' || s.name where s.active) as output_free_bytes;
+        join fact f on f.name = 'output_free/' || s.name where s.active) as output_free_bytes,
+    case when (select value from fact where name = 'wal_bytes') > 67108864 -- 64 MiB
+        then 'the log file is large: somebody keeps a read transaction open, close it' end
+        as warning;
