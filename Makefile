@@ -3,6 +3,7 @@
 #   make            build everything into build/          make deps     apt-get what is missing
 #   make demo       see it work on real photographs        make test     build and run every test
 #   make san        the suite under ASan+UBSan, then TSan  make lint     cppcheck and clang-tidy
+#   make guests     MINUTES=10, people holding locks       (long tests, not part of make test)
 #   make install    DESTDIR= PREFIX=/usr/local             make format   clang-format in place
 #
 # Variables: BUILD (build), CUDA=auto|yes|no, SAN=address,undefined, WERROR=1, OPT=-O2, V=1 (show commands).
@@ -74,14 +75,14 @@ ALL_OBJ := $(LIB_OBJ) $(TESTLIB_OBJ) $(TEST_BIN:%=%.o) $(BENCH_BIN:%=%.o) $(BUIL
 	$(BUILD)/cli/main.o
 SQL := $(sort $(wildcard sql/*.sql sql/*/*.sql))
 
-.PHONY: all deps demo test check tests bench scale model soak crash powerloss san lint format install clean help
+.PHONY: all deps demo test check tests bench scale model soak crash powerloss guests san lint format install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
 all: $(BIN)
 
 help:
-	@sed -n '2,9s/^# \{0,1\}//p' Makefile
+	@sed -n '2,10s/^# \{0,1\}//p' Makefile
 
 $(BUILD)/libpairmill.a: $(LIB_OBJ)
 	@rm -f $@
@@ -178,6 +179,10 @@ crash: $(BIN) $(PRELOAD)
 # The power fails after every call of publishing and of the database, in many ways each.
 powerloss: $(BIN) $(PRELOAD)
 	BUILD=$(BUILD) $(PYTHON) tests/campaign/powerloss.py --seed "$(SEED)"
+
+# People at the database, for as long as it takes: a reader for MINUTES (10) under load, write locks.
+guests: $(BIN)
+	@BUILD=$(BUILD) PYTHON=$(PYTHON) sh tests/campaign/guests.sh
 
 san:
 	@$(MAKE) --no-print-directory deps
