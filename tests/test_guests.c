@@ -79,7 +79,7 @@ static void fill(struct pm_kit *kit, int n, int done)
     pm_kit_ledger(kit);
     pm_kit_sight(kit, "s/gt/g.tif", 1);
     for (int i = 0; i < n; i++) {
-        char name[16];
+        char name[32];
         snprintf(name, sizeof name, "s/t%d.tif", i);
         pm_kit_sight(kit, name, 1);
     }

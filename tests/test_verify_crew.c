@@ -46,7 +46,7 @@ static void every_pair_is_checked_once(void **state)
     struct pm_findings findings;
     struct pm_err err;
     for (int i = 0; i < PAIRS; i++) {
-        char name[16];
+        char name[32];
         snprintf(name, sizeof name, "t%d.tif", i);
         verify_pair(kit, name, true);
     }
