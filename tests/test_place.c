@@ -154,6 +154,22 @@ static void links_on_the_way_are_refused(void **state)
     free(name);
 }
 
+/* A scene that has the name of another scene's result, and the other way round: neither may cost
+ * the other its results. */
+static void scenes_named_like_results_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct pm_err err;
+    assert_int_equal(place(f, "s", "a--b", "outer", false, NULL), PM_OK);
+    assert_int_equal(place(f, "s/a--b", "c--d", "inner", false, &err), PM_EEXIST);
+    assert_non_null(strstr(err.text, "out/s/a--b is in the way"));
+    assert_int_equal(place(f, "s/a--b/t", "c--d", "inner", false, NULL), PM_EEXIST);
+    assert_text(f, "s/a--b/pair.json", "outer");
+    assert_int_equal(place(f, "s/x--y", "c--d", "inner", false, NULL), PM_OK);
+    assert_int_equal(place(f, "s", "x--y", "outer", false, &err), PM_EEXIST);
+    assert_text(f, "s/x--y/c--d/pair.json", "inner");
+}
+
 static void scenes_that_lead_elsewhere_are_refused(void **state)
 {
     static const char *const scenes[] = {
@@ -196,6 +212,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             an_empty_folder_is_replaced_anything_else_is_not, set_up, tear_down),
         cmocka_unit_test_setup_teardown(links_on_the_way_are_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(scenes_named_like_results_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(scenes_that_lead_elsewhere_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(withdrawing_takes_only_results, set_up, tear_down),
     };

@@ -51,6 +51,18 @@ static enum pm_code enter_existing(
     return *fd >= 0 ? PM_OK : pm_err_errno(err, errno, "%s: cannot open the folder", label);
 }
 
+/* A scene may have a name that is also that of another scene's result ("s/a.tif--b.tif"). In there
+ * its own results would be lost the next time that one is replaced. */
+static enum pm_code check_no_result(int fd, const char *label, struct pm_err *err)
+{
+    struct stat st;
+    if (fstatat(fd, "pair.json", &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode)) {
+        return pm_err_set(err, PM_EEXIST,
+            "%s is in the way: it is the result of a pair; rename the scene of this name", label);
+    }
+    return PM_OK;
+}
+
 /* The folder the pair goes into, made where it is missing if so asked, link by link refused. */
 static enum pm_code open_scene(
     int output_fd, const char *output, const char *scene, bool make, int *fd, struct pm_err *err)
@@ -75,6 +87,7 @@ static enum pm_code open_scene(
         if (rc == PM_OK) {
             close(at);
             at = next;
+            rc = check_no_result(at, label, err);
         }
     }
     if (rc != PM_OK) {
