@@ -74,8 +74,10 @@ static void complain(
     struct pm_source *source, const struct pm_walk_counts *counts, const struct pm_err *result)
 {
     if (pm_source_may_warn(source)) {
-        pm_log(PM_LOG_WARN, "source=%s event=walk_incomplete unseen=%lld first=\"%s\"",
-            source->name, (long long)counts->unseen, result->text);
+        /* A run looks once: there is no next walk that could see what this one did not. */
+        pm_log(source->opts.once ? PM_LOG_ERR : PM_LOG_WARN,
+            "source=%s event=walk_incomplete unseen=%lld first=\"%s\"", source->name,
+            (long long)counts->unseen, result->text);
     }
 }
 
