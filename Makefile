@@ -75,7 +75,7 @@ ALL_OBJ := $(LIB_OBJ) $(TESTLIB_OBJ) $(TEST_BIN:%=%.o) $(BENCH_BIN:%=%.o) $(BUIL
 	$(BUILD)/cli/main.o
 SQL := $(sort $(wildcard sql/*.sql sql/*/*.sql))
 
-.PHONY: all deps demo test check tests bench scale model soak crash powerloss guests san lint format install clean help
+.PHONY: all deps demo test check tests bench scale model soak crash powerloss guests faults san lint format install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -183,6 +183,10 @@ powerloss: $(BIN) $(PRELOAD)
 # People at the database, for as long as it takes: a reader for MINUTES (10) under load, write locks.
 guests: $(BIN)
 	@BUILD=$(BUILD) PYTHON=$(PYTHON) sh tests/campaign/guests.sh
+
+# The n-th malloc, open, read, write, sync, rename ... fails, for every n; EACH=N: N of each kind.
+faults: $(BIN) $(PRELOAD)
+	BUILD=$(BUILD) $(PYTHON) tests/campaign/faults.py --each $(or $(EACH),0) --seed "$(SEED)"
 
 san:
 	@$(MAKE) --no-print-directory deps

@@ -79,7 +79,7 @@ def make_old(place):
     os.makedirs(place.state, exist_ok=True)
     con = sqlite3.connect(place.db)
     with open(os.path.join(kit.REPO, "sql", "schema", "001.sql")) as f:
-        con.executescript(f.read())
+        con.executescript("begin; %s; commit" % f.read())  # whole or not at all, as pairmill does
     con.execute("pragma journal_mode = wal")
     con.execute("insert into source (id, name, input, input_text, output, output_text)"
                 " values (1, 'main', ?, ?, ?, ?)",

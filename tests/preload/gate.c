@@ -1,5 +1,7 @@
 #include "tests/preload/gate.h"
 
+#include <dirent.h>
+#include <dlfcn.h>
 #include <execinfo.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -39,14 +41,33 @@ const char *shim_call_name(enum shim_call call)
     return names[call];
 }
 
+/* The library or program that made the call. */
+static const char *caller(void)
+{
+    static const char unknown[] = "?";
+    void *frames[8];
+    Dl_info here, info;
+    busy = true;
+    int depth = backtrace(frames, 8);
+    bool known = dladdr((void *)kill_rule.path, &here) != 0;
+    const char *name = unknown;
+    for (int i = 0; known && name == unknown && i < depth; i++) {
+        if (dladdr(frames[i], &info) != 0 && info.dli_fbase != here.dli_fbase) {
+            name = info.dli_fname;
+        }
+    }
+    busy = false;
+    return name;
+}
+
 /* Not stdio, which may call malloc, which may be where we are. */
 static void say(const char *what, const struct rule *rule, const char *path)
 {
-    char thread[16] = "?", line[PATH_MAX + 128];
+    char thread[16] = "?", line[2 * PATH_MAX];
     prctl(PR_GET_NAME, thread);
-    int n = snprintf(line, sizeof line, "shim: %s %s %ld thread=%s%s path=%s\n", what,
+    int n = snprintf(line, sizeof line, "shim: %s %s %ld thread=%s%s in=%s path=%s\n", what,
         shim_call_name((enum shim_call)rule->call), rule->n, thread,
-        syscall(SYS_gettid) == getpid() ? "(main)" : "", path);
+        syscall(SYS_gettid) == getpid() ? "(main)" : "", caller(), path);
     syscall(SYS_write, STDERR_FILENO, line, (size_t)n);
 }
 
@@ -187,6 +208,20 @@ __attribute__((constructor)) static void begin(void)
     busy = false;
 }
 
+/* Two of them are of the counting: the folder, and the file it is for. */
+static int open_descriptors(void)
+{
+    DIR *folder = opendir("/proc/self/fd");
+    int count = 0;
+    while (folder != NULL && readdir(folder) != NULL) {
+        count++;
+    }
+    if (folder != NULL) {
+        closedir(folder);
+    }
+    return count - 2; /* . and .. */
+}
+
 __attribute__((destructor)) static void end(void)
 {
     busy = true;
@@ -194,12 +229,8 @@ __attribute__((destructor)) static void end(void)
     for (int call = 0; to != NULL && call < SHIM_CALLS; call++) {
         fprintf(to, "%s %ld\n", shim_call_name((enum shim_call)call), counts[call]);
     }
-    long distinct = 0;
-    for (size_t i = 0; i < SITE_SLOTS; i++) {
-        distinct += sites[i] != 0;
-    }
     if (to != NULL) {
-        fprintf(to, "site %ld\n", distinct);
+        fprintf(to, "rule %ld\nfds %d\n", fail_rule.seen, open_descriptors() - 2);
         fclose(to);
     }
 }

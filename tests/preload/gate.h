@@ -3,7 +3,8 @@
  * Owns: the rules, read from the environment when the process starts:
  *   SHIM_KILL=CALL:N[:PATH]    SIGKILL just before the N-th such call; CALL+ just after it
  *   SHIM_FAIL=CALL:N:CODE[:PATH]  the N-th such call fails with this errno (step: SQLite's code)
- *   SHIM_COUNTS=FILE           at exit: how often each call was made, a line each
+ *   SHIM_COUNTS=FILE           at exit: how often each call was made, a line each; of SHIM_FAIL's
+ * the calls it would count, and how many descriptors are open
  *
  * CALL is a name of shim_call_name(), or `site` for the first malloc of the N-th distinct call
  * stack; with PATH only calls about a path with this text in it count, with @NAME only those of the
