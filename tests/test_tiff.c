@@ -507,6 +507,40 @@ static void limits_hold(void **state)
     close(file.fd);
 }
 
+/* Makes a file of one strip with r->h rows of a value, and then has it claim h rows instead. */
+static enum pm_code strip_with_other_height(
+    const struct recipe *r, uint32_t h, int value, struct pm_image **image, struct pm_err *err)
+{
+    static unsigned char pixels[40 * 40 * 3];
+    struct file file = new_file();
+    memset(pixels, value, sizeof pixels);
+    assert_int_equal(make(file.path, r, pixels), 0);
+    TIFF *tif = TIFFOpen(file.path, "r+");
+    assert_non_null(tif);
+    TIFFSetField(tif, TIFFTAG_IMAGELENGTH, h);
+    TIFFSetField(tif, TIFFTAG_ROWSPERSTRIP, h > (uint32_t)r->rps ? h : (uint32_t)r->rps);
+    assert_int_equal(TIFFRewriteDirectory(tif), 1);
+    TIFFClose(tif);
+    enum pm_code rc = pm_tiff_read(file.fd, "s.tif", &roomy, NULL, NULL, image, err);
+    close(file.fd);
+    return rc;
+}
+
+/* libtiff says no more than a warning, and leaves the missing rows as they were. */
+static void a_jpeg_lower_than_its_strip_is_refused(void **state)
+{
+    (void)state;
+    struct recipe recipe = plain;
+    struct pm_image *image = NULL;
+    struct pm_err err = {0};
+    recipe.bits = 8;
+    recipe.h = recipe.rps = 16;
+    recipe.compression = COMPRESSION_JPEG;
+    assert_int_equal(strip_with_other_height(&recipe, 24, 7, &image, &err), PM_EFORMAT);
+    assert_null(image);
+    assert_non_null(strstr(err.text, "JPEG"));
+}
+
 static void a_full_disk_says_so(void **state)
 {
     (void)state;
@@ -565,6 +599,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(other_kinds_are_refused_by_name),
         cmocka_unit_test(absurd_claims_are_refused_before_allocating),
         cmocka_unit_test(limits_hold),
+        cmocka_unit_test(a_jpeg_lower_than_its_strip_is_refused),
         cmocka_unit_test(a_full_disk_says_so),
         cmocka_unit_test(every_cut_is_noticed),
     };

@@ -204,6 +204,13 @@ static void only_warnings_that_touch_pixels_are_doubts(void **state)
     TIFFWarningExtR(tif, "TIFFFetchNormalTag", "IO error during reading of \"%s\"", "Model");
     assert_true(stream.doubtful);
     assert_string_equal(stream.said, "IO error during reading of \"Model\"");
+    stream.doubtful = false; /* both leave rows as they were, or made up */
+    TIFFWarningExtR(tif, "PackBitsDecode", "Discarding %d bytes to avoid buffer overrun", 3);
+    assert_true(stream.doubtful);
+    stream.doubtful = false;
+    TIFFWarningExtR(tif, "JPEGPreDecode",
+        "Improper JPEG strip/tile size, expected %dx%d, got %dx%d", 1, 2, 1, 1);
+    assert_true(stream.doubtful);
     TIFFClose(tif);
     close(stream.fd);
 }

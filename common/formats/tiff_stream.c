@@ -14,7 +14,10 @@
 static tmsize_t stream_read(thandle_t handle, void *data, tmsize_t n)
 {
     struct pm_tiff_stream *stream = handle;
-    int64_t got = pm_infile_pread(stream->fd, data, (size_t)n, stream->pos);
+    int64_t got = 0;
+    if (stream->pos <= stream->size) { /* beyond: damage made it up; that is no error of the disk */
+        got = pm_infile_pread(stream->fd, data, (size_t)n, stream->pos);
+    }
     if (got < 0) {
         stream->sys_errno = stream->sys_errno != 0 ? stream->sys_errno : errno;
         return -1;
@@ -79,13 +82,27 @@ static int on_error(TIFF *tif, void *user, const char *module, const char *fmt, 
     return 1; /* handled: nothing is printed */
 }
 
-/* Most warnings are about tags we do not use. But libjpeg goes on with made-up pixels, and a tag
- * that lies beyond the end of a cut file is left out, SampleFormat for one. */
+/* Most warnings are about tags we do not use; after these, what is read may be wrong. */
+static bool is_doubtful(const char *module, const char *fmt)
+{
+    static const char *const words[] = {
+        "IO error",      /* a tag beyond the end of a cut file is left out, SampleFormat for one */
+        "Discarding",    /* a PackBits run that goes on in the next row is cut, row by row */
+        "Improper JPEG", /* smaller than its strip: the rest of the rows stays as it was */
+    };
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strstr(fmt, words[i]) != NULL) {
+            return true;
+        }
+    }
+    return module != NULL && strcmp(module, "JPEGLib") == 0; /* goes on with made-up pixels */
+}
+
 static int on_warning(TIFF *tif, void *user, const char *module, const char *fmt, va_list ap)
 {
     struct pm_tiff_stream *stream = user;
     (void)tif;
-    if ((module != NULL && strcmp(module, "JPEGLib") == 0) || strstr(fmt, "IO error") != NULL) {
+    if (is_doubtful(module, fmt)) {
         if (!stream->doubtful) {
             vsnprintf(stream->said, sizeof stream->said, fmt, ap);
         }
