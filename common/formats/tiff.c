@@ -53,7 +53,7 @@ static size_t scratch_size(const struct decoder *d)
 static int64_t library_bytes(const struct pm_tiff_layout *l)
 {
     uint64_t blocks = (uint64_t)l->across * l->down * (uint64_t)l->planes;
-    uint64_t bytes = ((uint64_t)1 << 20) + 32 * blocks;
+    uint64_t bytes = ((uint64_t)1 << 20) + 32 * blocks + 2 * l->dir_bytes;
     if (l->compression != COMPRESSION_NONE) {
         bytes += l->count_max;
     }

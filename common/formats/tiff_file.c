@@ -6,11 +6,15 @@
 #include <sys/stat.h>
 
 #include "common/formats/placer.h"
+#include "common/formats/tiff_dir.h"
 
 /* More samples a pixel than this are some other kind of data, not a picture with extras. */
 #define SAMPLES_MAX 16
 /* A tile has to be decoded whole. */
 #define TILE_MAX ((uint64_t)256 << 20)
+/* Tables of strips or tiles are held in memory, 16 bytes each; 100 megapixels in planes of 16x16
+ * tiles are 1.2 million. */
+#define BLOCKS_MAX ((uint64_t)2 << 20)
 /* No pixels can lie before this. */
 #define HEADER_BYTES 8
 
@@ -165,6 +169,11 @@ static enum pm_code load_blocks(struct pm_tiff_file *file, struct pm_err *err)
     l->down = (l->h - 1) / l->block_h + 1;
     l->planes = l->separate ? l->channels : 1;
     l->plane_samples = l->separate ? 1 : l->samples;
+    if ((uint64_t)l->across * l->down * (uint64_t)l->planes > BLOCKS_MAX) {
+        return pm_err_set(err, PM_EUNSUPPORTED,
+            "%s: TIFF in more than %" PRIu64 " strips or tiles; save it with larger ones",
+            file->path, BLOCKS_MAX);
+    }
     /* At most 2^32 * 16 * 4 bytes a row. */
     l->row_bytes = (size_t)l->block_w * (size_t)l->plane_samples * pm_sample_bytes(l->sample);
     if (l->tiled && l->block_h > TILE_MAX / l->row_bytes) {
@@ -273,13 +282,18 @@ static enum pm_code load_layout(
 static enum pm_code open_directory(
     struct pm_tiff_file *file, const struct pm_limits *limits, struct pm_err *err)
 {
+    enum pm_code rc = pm_tiff_dir_check(
+        file->stream.fd, file->path, file->stream.size, &file->layout.dir_bytes, err);
+    if (rc != PM_OK) {
+        return rc;
+    }
     /* no mmap, strips as they are, the directory and the tables not yet */
     file->tif = pm_tiff_stream_open(&file->stream, "rmchD");
     if (file->tif == NULL) {
         return pm_tiff_stream_fail(&file->stream, file->path, err);
     }
     if (!TIFFReadDirectory(file->tif)) {
-        enum pm_code rc = check_size(file, limits, err); /* too big for libtiff is too big for us */
+        rc = check_size(file, limits, err); /* too big for libtiff is too big for us */
         return rc == PM_ETOOBIG ? rc : pm_tiff_stream_fail(&file->stream, file->path, err);
     }
     return file->stream.doubtful ? pm_tiff_stream_fail(&file->stream, file->path, err) : PM_OK;

@@ -32,6 +32,7 @@ struct pm_tiff_layout {
     size_t row_bytes;          /* of one block */
     uint64_t block_bytes;      /* decoded */
     uint64_t count_max;        /* largest block as stored, bytes; set by check_blocks() */
+    uint64_t dir_bytes;        /* what the tags hold; libtiff keeps it in memory */
 };
 
 struct pm_tiff_file {
