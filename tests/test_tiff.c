@@ -526,6 +526,30 @@ static enum pm_code strip_with_other_height(
     return rc;
 }
 
+/* Some programs fill the last strip up; libtiff by libdeflate forgets the end of such a one. */
+static void rows_beyond_the_image_are_left_out(void **state)
+{
+    (void)state;
+    static const int compressions[] = {COMPRESSION_NONE, COMPRESSION_LZW, COMPRESSION_ADOBE_DEFLATE,
+        COMPRESSION_DEFLATE, COMPRESSION_ZSTD, COMPRESSION_PACKBITS};
+    for (int i = 0; i < (int)(sizeof compressions / sizeof compressions[0]); i++) {
+        struct recipe recipe = plain;
+        struct pm_image *image = NULL;
+        struct pm_err err = {0};
+        recipe.bits = 8;
+        recipe.h = recipe.rps = 40;
+        recipe.compression = compressions[i];
+        assert_int_equal(strip_with_other_height(&recipe, 33, 7 + i, &image, &err), PM_OK);
+        for (int y = 0; y < 33; y++) {
+            const unsigned char *row = pm_image_row(image, y);
+            for (int x = 0; x < recipe.w * 3; x++) {
+                assert_int_equal(row[x], 7 + i);
+            }
+        }
+        pm_image_free(image);
+    }
+}
+
 /* libtiff says no more than a warning, and leaves the missing rows as they were. */
 static void a_jpeg_lower_than_its_strip_is_refused(void **state)
 {
@@ -599,6 +623,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(other_kinds_are_refused_by_name),
         cmocka_unit_test(absurd_claims_are_refused_before_allocating),
         cmocka_unit_test(limits_hold),
+        cmocka_unit_test(rows_beyond_the_image_are_left_out),
         cmocka_unit_test(a_jpeg_lower_than_its_strip_is_refused),
         cmocka_unit_test(a_full_disk_says_so),
         cmocka_unit_test(every_cut_is_noticed),

@@ -274,6 +274,12 @@ static enum pm_code load_layout(
     if (l->ycbcr) {
         TIFFSetField(file->tif, TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
     }
+    if (l->compression == COMPRESSION_ADOBE_DEFLATE || l->compression == COMPRESSION_DEFLATE) {
+        /* Through libdeflate (1.75 times as fast) libtiff 4.5 takes a strip with more rows in it
+         * than it needs, as some programs write the last one, and leaves up to 257 bytes at its end
+         * as they were. */
+        TIFFSetField(file->tif, TIFFTAG_DEFLATE_SUBCODEC, DEFLATE_SUBCODEC_ZLIB);
+    }
     rc = load_blocks(file, err);
     return rc != PM_OK ? rc : check_blocks(file, err);
 }
