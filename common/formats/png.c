@@ -17,9 +17,6 @@
 
 /* libpng reads and writes in pieces of a few bytes; the file system should not have to. */
 #define BUFFER_BYTES ((size_t)256 << 10)
-/* Text, profiles and the like that libpng keeps while reading; none of it is used. */
-#define ANCILLARY_BYTES_MAX ((png_alloc_size_t)8 << 20)
-#define ANCILLARY_CHUNKS_MAX 100
 /* zlib's state and window, libpng's rows beside ours. */
 #define LIBRARY_BYTES (1 << 20)
 
@@ -181,8 +178,10 @@ static enum pm_code read_header(
         return stream_fail(stream, path, err);
     }
     png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX); /* pm_limits_check() decides */
-    png_set_chunk_malloc_max(png, ANCILLARY_BYTES_MAX);
-    png_set_chunk_cache_max(png, ANCILLARY_CHUNKS_MAX);
+    /* Text, profiles and the like are skipped, unpacked by nobody: a few KB of them can be made to
+     * unpack to gigabytes. */
+    png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
+    png_set_chunk_malloc_max(png, 0);
     png_read_info(png, stream->info);
     bits = png_get_bit_depth(png, stream->info);
     color = png_get_color_type(png, stream->info);
@@ -266,8 +265,8 @@ enum pm_code pm_png_probe(int fd, const char *path, const struct pm_limits *limi
             .decoded_bytes = (int64_t)pm_image_bytes(
                 (int)header.w, (int)header.h, header.channels, header.sample),
             /* libpng's two rows, at most 8 bytes a pixel each, beside the buffer and zlib */
-            .scratch_bytes = (int64_t)(BUFFER_BYTES + LIBRARY_BYTES + ANCILLARY_BYTES_MAX +
-                                       16 * (size_t)header.w + header.file_row_bytes),
+            .scratch_bytes = (int64_t)(BUFFER_BYTES + LIBRARY_BYTES + 16 * (size_t)header.w +
+                                       header.file_row_bytes),
         };
     }
     stream_fini(&stream);
