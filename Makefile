@@ -17,11 +17,11 @@ PYTHON ?= /usr/bin/python3
 VERSION := 0.1.0
 
 PKGS := libuv sqlite3 fftw3f libtiff-4 libpng inih libxxhash libsystemd
-TEST_PKGS := cmocka
+TEST_PKGS := cmocka zlib
 
 # What Debian 12 calls everything `make demo` and `make test` use; `make deps` installs what is missing.
 DEPS := gcc libc6-dev make pkg-config libuv1-dev libsqlite3-dev libfftw3-dev libtiff-dev libpng-dev \
-	libinih-dev libxxhash-dev libsystemd-dev libcmocka-dev sqlite3 \
+	libinih-dev libxxhash-dev libsystemd-dev libcmocka-dev zlib1g-dev sqlite3 \
 	python3 python3-numpy python3-scipy python3-tifffile python3-pil python3-xxhash \
 	lomiri-wallpapers-16.04 lomiri-wallpapers-20.04
 
