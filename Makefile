@@ -4,6 +4,7 @@
 #   make demo       see it work on real photographs        make test     build and run every test
 #   make san        the suite under ASan+UBSan, then TSan  make lint     cppcheck and clang-tidy
 #   make guests     MINUTES=10, people holding locks       (long tests, not part of make test)
+#   make fuzz       libFuzzer on every parser; FUZZ_S=60 (each), TARGETS="tiff png ..."
 #   make install    DESTDIR= PREFIX=/usr/local             make format   clang-format in place
 #
 # Variables: BUILD (build), CUDA=auto|yes|no, SAN=address,undefined, WERROR=1, OPT=-O2, V=1 (show commands).
@@ -38,7 +39,7 @@ $(error CUDA=yes: this version of pairmill has no CUDA plugin; use CUDA=auto or 
 endif
 
 # Goals that need no libraries must work on a machine that has none yet.
-NO_LIBS := clean deps demo test san lint format help
+NO_LIBS := clean deps demo test san fuzz lint format help
 GOALS := $(or $(MAKECMDGOALS),all)
 NEEDS_LIBS := $(filter-out $(NO_LIBS),$(GOALS))
 ifneq ($(NEEDS_LIBS),)
@@ -70,12 +71,19 @@ PRELOAD_SRC := $(wildcard tests/preload/*.c)
 PRELOAD := $(BUILD)/tests/preload.so
 BENCH_SRC := $(wildcard tests/bench/*.c)
 BENCH_BIN := $(BENCH_SRC:%.c=$(BUILD)/%)
+# Every fuzz_X.c is a program; the other files in tests/fuzz/ are what they share.
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_BIN := $(FUZZ_SRC:%.c=$(BUILD)/%)
+FUZZKIT_SRC := $(filter-out $(FUZZ_SRC) tests/fuzz/main.c tests/fuzz/corpus.c,$(wildcard tests/fuzz/*.c))
+FUZZKIT_OBJ := $(FUZZKIT_SRC:%.c=$(BUILD)/%.o)
+# libFuzzer brings its own main; without it tests/fuzz/main.c drives the targets.
+FUZZ_MAIN := $(if $(FUZZER),,$(BUILD)/tests/fuzz/main.o)
 BIN := $(BUILD)/pairmilld $(BUILD)/pairmill
 ALL_OBJ := $(LIB_OBJ) $(TESTLIB_OBJ) $(TEST_BIN:%=%.o) $(BENCH_BIN:%=%.o) $(BUILD)/daemon/main.o \
-	$(BUILD)/cli/main.o
+	$(BUILD)/cli/main.o $(FUZZ_BIN:%=%.o) $(FUZZKIT_OBJ) $(BUILD)/tests/fuzz/main.o
 SQL := $(sort $(wildcard sql/*.sql sql/*/*.sql))
 
-.PHONY: all deps demo test check tests bench scale model soak crash powerloss guests faults san lint format install clean help
+.PHONY: all deps demo test check tests bench scale model soak crash powerloss guests faults fuzz fuzzers san lint format install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -135,7 +143,24 @@ $(PRELOAD): $(PRELOAD_SRC) $(wildcard tests/preload/*.h)
 	$(SAY) LD $@
 	$(Q)$(CC) -std=c17 -D_GNU_SOURCE -I. -O2 -g $(WARN) -fPIC -shared -pthread -o $@ $(PRELOAD_SRC) -ldl
 
-tests: $(TEST_BIN) $(PRELOAD)
+# An archive, as above: one of its files stands in for a module of the product.
+$(BUILD)/tests/fuzz/kit.a: $(FUZZKIT_OBJ)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(SAY) AR $@
+	$(Q)$(AR) rcs $@ $^
+
+$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(FUZZ_MAIN) $(BUILD)/tests/fuzz/kit.a \
+		$(BUILD)/libpairmill.a
+	$(SAY) LD $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(if $(FUZZER),-fsanitize=fuzzer) -o $@ $^ $(LIBS) -lz
+
+$(BUILD)/tests/fuzz/corpus: $(BUILD)/tests/fuzz/corpus.o
+	$(SAY) LD $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+fuzzers: $(FUZZ_BIN)
+tests: $(TEST_BIN) $(FUZZ_BIN) $(PRELOAD)
 bench: $(BENCH_BIN)
 
 # The long versions of what make test does in small.
@@ -169,7 +194,7 @@ test: deps
 	@$(MAKE) --no-print-directory WERROR=1 check
 
 # Everything that is checked, on a machine that has the packages. TESTS="a b" picks some by name.
-check: $(BIN) $(TEST_BIN) $(PRELOAD)
+check: $(BIN) $(TEST_BIN) $(PRELOAD) $(FUZZ_BIN)
 	@BUILD=$(BUILD) PYTHON=$(PYTHON) tests/run $(TESTS)
 
 # kill -9 at N seeded instants over 500 pairs; SEED=S repeats a campaign.
@@ -194,6 +219,20 @@ san:
 	$(MAKE) check BUILD=$(BUILD)/asan SAN=address,undefined OPT='-O1 -g'
 	$(MAKE) -j$$(nproc) all tests BUILD=$(BUILD)/tsan SAN=thread OPT='-O1 -g'
 	$(MAKE) check BUILD=$(BUILD)/tsan SAN=thread OPT='-O1 -g'
+
+FUZZ_CC ?= $(shell sh -c 'command -v clang || command -v clang-14')
+FUZZ_S ?= 60
+FUZZ_SAN := address,undefined,float-cast-overflow
+
+# What is found lies in $(BUILD)/fuzz/fuzz/found/; tests/fuzz/run says how to repeat it.
+fuzz:
+	@$(MAKE) --no-print-directory deps
+	@printf '#include <stddef.h>\nint LLVMFuzzerTestOneInput(const char *d, size_t n) { return d && n ? 0 : 0; }\n' | \
+	    $(or $(FUZZ_CC),false) -fsanitize=fuzzer,$(FUZZ_SAN) -x c -o /dev/null - 2>/dev/null || \
+	    { echo "make fuzz needs clang and its libFuzzer: apt-get install clang-14 libclang-rt-14-dev" >&2; exit 1; }
+	@$(MAKE) --no-print-directory -j$$(nproc) fuzzers CC=$(FUZZ_CC) BUILD=$(BUILD)/fuzz FUZZER=1 \
+	    SAN=fuzzer-no-link,$(FUZZ_SAN) OPT='-O1 -g'
+	@BUILD=$(BUILD)/fuzz FUZZ_S=$(FUZZ_S) sh tests/fuzz/run $(TARGETS)
 
 # One process a file: from its second file on clang-tidy 14 takes every va_list for uninitialized.
 TIDY_SRC := $(SRC) cli/main.c daemon/main.c

@@ -3,8 +3,11 @@
 #include <assert.h>
 #include <string.h>
 
-/* Half of a usual L2 cache, so that the sink's own data fits beside the rows. */
-#define CHUNK_BYTES ((size_t)512 << 10)
+/* Half of a usual L2 cache, so that the sink's own data fits beside the rows. A build for tests may
+ * set less, so that small images have many chunks. */
+#ifndef PM_PLACER_CHUNK_BYTES
+#define PM_PLACER_CHUNK_BYTES ((size_t)512 << 10)
+#endif
 
 bool pm_placer_transposes(int orientation)
 {
@@ -55,7 +58,7 @@ void pm_placer_init(struct pm_placer *placer, struct pm_image *image, int orient
 
 int pm_placer_chunk_rows(size_t row_bytes)
 {
-    size_t rows = CHUNK_BYTES / (row_bytes > 0 ? row_bytes : 1);
+    size_t rows = PM_PLACER_CHUNK_BYTES / (row_bytes > 0 ? row_bytes : 1);
     if (rows > PM_PLACER_ROWS_MAX) {
         return PM_PLACER_ROWS_MAX;
     }

@@ -9,8 +9,11 @@
 #include "common/formats/tiff_file.h"
 #include "common/infile.h"
 
-/* Strips up to here are decoded whole (libdeflate needs that), larger ones row by row. */
-#define STRIP_WHOLE_MAX ((uint64_t)16 << 20)
+/* Strips up to here are decoded whole (libdeflate needs that), larger ones row by row. A build for
+ * tests may set less, so that small files take both ways. */
+#ifndef PM_TIFF_STRIP_WHOLE_MAX
+#define PM_TIFF_STRIP_WHOLE_MAX ((uint64_t)16 << 20)
+#endif
 
 /* One file on its way into an image. */
 struct decoder {
@@ -28,7 +31,7 @@ static bool reads_direct(const struct decoder *d)
 
 static bool reads_scanlines(const struct decoder *d)
 {
-    return !d->file.layout.tiled && d->file.layout.block_bytes > STRIP_WHOLE_MAX;
+    return !d->file.layout.tiled && d->file.layout.block_bytes > PM_TIFF_STRIP_WHOLE_MAX;
 }
 
 /* Whether a row as stored is a row of the image, so that no scratch is needed. */
