@@ -142,6 +142,16 @@ static enum pm_code turn(struct thread *self, struct pm_result *result, struct p
     return rc;
 }
 
+/* At once, not with the next sample: a pair that kills the process does so within milliseconds. */
+static void at_step(void *ctx, enum pm_step step)
+{
+    struct thread *self = ctx;
+    if (ledger_begin(self->pool)) {
+        pm_ledger_beat(self->pool->opts.ledger, self->index, atomic_load(&self->job_id), (int)step);
+        ledger_end(self->pool);
+    }
+}
+
 static void run_job(struct thread *self, struct pm_worker *worker, const struct pm_job *job,
     struct pm_result *result)
 {
@@ -229,6 +239,8 @@ static void *thread_main(void *arg)
         .wisdom_path = pool->wisdom_path,
         .abandon = &pool->abandon,
         .step = &self->step,
+        .at_step = at_step,
+        .ctx = self,
     };
     struct pm_worker *worker = NULL;
     struct pm_err err;

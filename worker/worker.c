@@ -71,6 +71,9 @@ static void show_step(struct pm_worker *self, int step)
     if (self->env->step != NULL) {
         atomic_store(self->env->step, step);
     }
+    if (self->env->at_step != NULL && step >= 0) {
+        self->env->at_step(self->env->ctx, (enum pm_step)step);
+    }
 }
 
 /* One step with a clock and a byte count around it. */

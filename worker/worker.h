@@ -29,6 +29,10 @@ struct pm_worker_env {
     const atomic_bool *abandon; /* true: give the running pair up at the next step (ECANCELED) */
     atomic_int *step; /* where this worker is (enum pm_step, -1 idle), for watchdog and views;
                          may be NULL */
+    /* Called at the begin of each step, on the worker's thread, before anything can go wrong in it;
+     * may be NULL. */
+    void (*at_step)(void *ctx, enum pm_step step);
+    void *ctx;
 };
 
 enum pm_code pm_worker_new(
