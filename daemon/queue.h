@@ -75,9 +75,10 @@ struct pm_verdict pm_queue_fate(enum pm_code code, int attempts, int max_attempt
  * now, is ignored. */
 enum pm_code pm_queue_finish(struct pm_store *store, const struct pm_result *result,
     int max_attempts, double jitter, int64_t now_us, struct pm_err *err);
-/* Jobs a dead owner left running: those it was working on are queued again at once, or quarantined
- * when their attempts are spent; those merely leased get their attempt back, and all of them when
- * the owner did not die but could not write. *count: how many. */
+/* Jobs a dead owner left running: those it was working on are queued again at once (with one
+ * attempt left: 5 s apart, as only one of them is to blame), or quarantined when their attempts are
+ * spent; those merely leased get their attempt back, and all of them when the owner did not die but
+ * could not write. *count: how many. */
 enum pm_code pm_queue_recover(struct pm_store *store, const struct pm_owner *owner,
     int max_attempts, int64_t now_us, int64_t *count, struct pm_err *err);
 /* At a clean end: what still runs is queued again, attempt given back. */

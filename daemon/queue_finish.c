@@ -189,8 +189,22 @@ static bool innocent(const struct left *all, size_t count, const struct left *on
     return false;
 }
 
+/* Of several pairs that were being worked on when the process died, one is to blame. Before they
+ * have their last try they are pulled apart, so that it does not take the others along again. */
+#define APART_US ((int64_t)5000000) /* longer than nearly every pair takes */
+#define APART_MAX 12                /* no pair waits more than a minute for it */
+
+static int64_t apart_us(const struct left *left, int max_attempts, int *last_tries)
+{
+    if (left->attempts + 1 != max_attempts) {
+        return 0;
+    }
+    int before = (*last_tries)++;
+    return APART_US * (before < APART_MAX ? before : APART_MAX);
+}
+
 static enum pm_code end_left(struct pm_store *store, const struct left *left, int max_attempts,
-    int64_t now_us, struct pm_err *err)
+    int *last_tries, int64_t now_us, struct pm_err *err)
 {
     char message[128];
     struct end end = {.job_id = left->job_id,
@@ -202,6 +216,7 @@ static enum pm_code end_left(struct pm_store *store, const struct left *left, in
         .at_us = now_us};
     snprintf(message, sizeof message, "the process died while working on it, attempt %d of %d",
         left->attempts, max_attempts);
+    end.verdict.delay_us += apart_us(left, max_attempts, last_tries);
     return end_job(store, &end, err);
 }
 
@@ -210,6 +225,7 @@ enum pm_code pm_queue_recover(struct pm_store *store, const struct pm_owner *own
 {
     struct left *left = NULL;
     size_t n = 0;
+    int last_tries = 0;
     enum pm_code rc = list_running(store, &left, &n, err);
     for (size_t i = 0; i < n; i++) {
         left[i].traced = pm_owner_last_step(owner, left[i].job_id, &left[i].step);
@@ -217,7 +233,7 @@ enum pm_code pm_queue_recover(struct pm_store *store, const struct pm_owner *own
     for (size_t i = 0; rc == PM_OK && i < n; i++) {
         bool spare = pm_owner_was_unsaved(owner) || innocent(left, n, &left[i]);
         rc = spare ? run_for_job(store, "job_unlease", left[i].job_id, err)
-                   : end_left(store, &left[i], max_attempts, now_us, err);
+                   : end_left(store, &left[i], max_attempts, &last_tries, now_us, err);
     }
     free(left);
     *count = (int64_t)n;

@@ -244,6 +244,45 @@ static void a_dead_owners_poison_pair_ends_alone_in_quarantine(void **state)
     recover(kit, 0);
 }
 
+/* An owner that dies while two workers have begun a pair each. */
+static void die_with_two(struct pm_kit *kit)
+{
+    int status;
+    for (int worker = 0; worker < 2; worker++) {
+        struct pm_job job = {0};
+        assert_int_equal(pm_kit_claim(kit, worker, &job, 1), 1);
+        pm_job_clear(&job);
+    }
+    pid_t child = fork();
+    if (child == 0) {
+        struct pm_owner *owner = NULL;
+        if (pm_owner_open(&owner, kit->db, NULL) == PM_OK) {
+            pm_owner_beat(owner, 0, 1, PM_STEP_ALIGN);
+            pm_owner_beat(owner, 1, 2, PM_STEP_DECODE);
+            kill(getpid(), SIGKILL);
+        }
+        _exit(1);
+    }
+    waitpid(child, &status, 0);
+    assert_true(WIFSIGNALED(status));
+}
+
+static void two_suspects_have_their_last_try_apart(void **state)
+{
+    struct pm_kit *kit = *state;
+    pm_kit_see(kit, "s/gt/g.tif", 1);
+    pm_kit_see(kit, "s/t1.tif", 1);
+    pm_kit_see(kit, "s/t2.tif", 1);
+    die_with_two(kit);
+    recover(kit, 2);
+    pm_kit_expect(kit, "queued|1|0\nqueued|1|0", "select state, attempts, not_before_us from job");
+    die_with_two(kit);
+    recover(kit, 2);
+    pm_kit_expect(kit, "queued|2\nqueued|2", "select state, attempts from job order by id");
+    pm_kit_expect(kit, "1|5000000",
+        "select sum(not_before_us = 0), max(not_before_us) - max(finished_us) from job");
+}
+
 static void without_a_trace_every_leased_job_counts(void **state)
 {
     struct pm_kit *kit = *state;
@@ -294,6 +333,7 @@ int main(void)
         with_kit(an_input_gone_while_running_decides_by_the_result),
         with_kit(a_result_nobody_waits_for_changes_nothing),
         with_kit(a_dead_owners_poison_pair_ends_alone_in_quarantine),
+        with_kit(two_suspects_have_their_last_try_apart),
         with_kit(without_a_trace_every_leased_job_counts),
         with_kit(a_clean_end_gives_attempts_back),
         with_kit(no_other_move_is_allowed),

@@ -16,7 +16,8 @@
 /* A ZSTD stream may ask for its window beyond scratch_bytes (reader.h). */
 #define ZSTD_WINDOW_MAX ((size_t)128 << 20)
 
-static const struct pm_limits limits = {PM_FUZZ_PIXELS_MAX, PM_FUZZ_BYTES_MAX};
+static const struct pm_limits limits = {
+    .max_pixels = PM_FUZZ_PIXELS_MAX, .max_bytes = PM_FUZZ_BYTES_MAX};
 
 /* ---- bufpool's double ---- */
 
