@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "worker/align/tileplace.h"
+#include "worker/kernels/gradient.h"
 
 #define SIDE 120
 
@@ -42,7 +43,7 @@ static void draw(double (*scene)(double y, double x), double dy, double dx, doub
     }
 }
 
-static const struct pm_tile_pair tile = {.gt = gt,
+static struct pm_tile_pair tile = {.gt = gt,
     .target = target,
     .stride = SIDE,
     .w = SIDE,
@@ -98,6 +99,7 @@ static void nothing_outside_is_read(void **state)
 
 int main(void)
 {
+    tile.ops = pm_gradient();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_fraction_is_found),
         cmocka_unit_test(no_structure_no_answer),

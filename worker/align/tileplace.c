@@ -26,7 +26,7 @@ static bool inside(const struct pm_tile_pair *pair, int y, int x)
 
 bool pm_tile_fraction(const struct pm_tile_pair *pair, double *dy, double *dx)
 {
-    static const int row_steps[] = {4, 2}; /* coarse, then fine: the first only has to be near */
+    static const int row_steps[] = {8, 4}; /* coarse, then fine: the first only has to be near */
     float gt[WIDE * WIDE], target[WIDE * WIDE];
     int ty = pair->y - pair->dy, tx = pair->x - pair->dx, n = pair->side + 2 * HALO;
     double at_y = 0, at_x = 0;
@@ -42,7 +42,7 @@ bool pm_tile_fraction(const struct pm_tile_pair *pair, double *dy, double *dx)
         struct pm_gradient_taps taps;
         struct pm_gradient_sums s;
         pm_gradient_taps(at_y, at_x, &taps);
-        pm_gradient()->sum(gt, target, WIDE, pair->side, pair->side, row_steps[i], &taps, &s);
+        pair->ops->sum(gt, target, WIDE, pair->side, pair->side, row_steps[i], &taps, &s);
         double det = s.yy * s.xx - s.yx * s.yx, trace = s.yy + s.xx;
         if (!(trace > ROUNDED * pair->side * pair->side / row_steps[i]) ||
             !(det > ONE_SIDED * trace * trace)) {

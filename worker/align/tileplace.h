@@ -10,8 +10,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct pm_gradient_ops;
+
 /* Two planes of w x h, rows stride apart, and a tile of `side` px (at most 64) at (y, x) of gt. */
 struct pm_tile_pair {
+    const struct pm_gradient_ops *ops; /* pm_gradient(), asked once: cpuid is slow in a guest */
     const int16_t *gt, *target;
     size_t stride;
     int w, h, side;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "worker/align/tileplace.h"
+#include "worker/kernels/gradient.h"
 #include "worker/kernels/l1.h"
 
 #define ROW_STEP 2    /* rows of a tile looked at for its place: one in so many, */
@@ -26,6 +27,7 @@ struct pm_tiles {
 /* The planes compared, and where tiles lie in them. */
 struct view {
     const struct pm_l1_ops *l1;
+    const struct pm_gradient_ops *gradient;
     const int16_t *gt, *target;
     int w, h, dy, dx; /* level px */
     size_t stride;
@@ -122,7 +124,8 @@ static void place_tile(const struct view *v, int y, int x, int factor, struct pm
     uint64_t sum[3][3]; /* [i][k]: dy - 1 + i, dx + 1 - k */
     double sharpness = INFINITY, fy, fx;
     struct patch patch;
-    struct pm_tile_pair pair = {.gt = v->gt,
+    struct pm_tile_pair pair = {.ops = v->gradient,
+        .gt = v->gt,
         .target = v->target,
         .stride = v->stride,
         .w = v->w,
@@ -362,6 +365,7 @@ enum pm_code pm_tiles_measure(struct pm_tiles *tiles, const struct pm_levelsearc
     int dx, int factor, struct pm_tile_fit *fit, struct pm_err *err)
 {
     struct view v = {.l1 = pm_l1(),
+        .gradient = pm_gradient(),
         .dy = (int)lrint((double)dy / factor),
         .dx = (int)lrint((double)dx / factor)};
     struct agreement sum = {.n = 0};

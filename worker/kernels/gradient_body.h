@@ -74,23 +74,30 @@ PM_INLINE void pm_gradient_filter(const float *patch, size_t stride, int w,
     float taps_y[2][PM_GRADIENT_TAPS], float taps_x[2][PM_GRADIENT_TAPS],
     struct pm_gradient_row *row)
 {
-    float smooth[PM_GRADIENT_WIDE] = {0}, slope[PM_GRADIENT_WIDE] = {0};
+    float smooth[PM_GRADIENT_WIDE], slope[PM_GRADIENT_WIDE];
+    int wide = w + 2 * PM_GRADIENT_HALO;
 
-    for (int k = 0; k < PM_GRADIENT_TAPS; k++) {
-        const float *in = patch + (size_t)k * stride, s = taps_y[0][k], d = taps_y[1][k];
-        for (int i = 0; i < w + 2 * PM_GRADIENT_HALO; i++) {
-            smooth[i] += s * in[i];
-            slope[i] += d * in[i];
+    memset(smooth, 0, sizeof smooth);
+    memset(slope, 0, sizeof slope);
+    for (int i = 0; i < wide; i++) {
+        float s = 0, d = 0;
+        for (int k = 0; k < PM_GRADIENT_TAPS; k++) {
+            s += taps_y[0][k] * patch[(size_t)k * stride + (size_t)i];
+            d += taps_y[1][k] * patch[(size_t)k * stride + (size_t)i];
         }
+        smooth[i] = s;
+        slope[i] = d;
     }
-    memset(row, 0, sizeof *row);
-    for (int k = 0; k < PM_GRADIENT_TAPS; k++) {
-        const float s = taps_x[0][k], d = taps_x[1][k];
-        for (int i = 0; i < PM_GRADIENT_SIDE; i++) {
-            row->value[i] += s * smooth[i + k];
-            row->y[i] += s * slope[i + k];
-            row->x[i] += d * smooth[i + k];
+    for (int i = 0; i < PM_GRADIENT_SIDE; i++) {
+        float value = 0, y = 0, x = 0;
+        for (int k = 0; k < PM_GRADIENT_TAPS; k++) {
+            value += taps_x[0][k] * smooth[i + k];
+            y += taps_x[0][k] * slope[i + k];
+            x += taps_x[1][k] * smooth[i + k];
         }
+        row->value[i] = value;
+        row->y[i] = y;
+        row->x[i] = x;
     }
 }
 
