@@ -167,8 +167,10 @@ static void what_cannot_be_told_is_absent(void **state)
     assert_true(measure(&flat, &spec, &r)); /* nothing at all */
     assert_true(isnan(r.dy) && isnan(r.dx) && isnan(r.dy_error) && isnan(r.dx_error));
     spec.gt_noise = spec.target_noise = 0.05; /* nothing but noise */
-    assert_true(measure(&flat, &spec, &r));
-    assert_true(isnan(r.dy) && isnan(r.dx) && isnan(r.dy_error) && isnan(r.dx_error));
+    for (int i = 0; i < 25; i++) {
+        assert_true(measure(&flat, &spec, &r));
+        assert_true(isnan(r.dy) && isnan(r.dx) && isnan(r.dy_error) && isnan(r.dx_error));
+    }
     spec.dx = 0.3; /* only one axis has structure */
     spec.gt_noise = spec.target_noise = 0.01;
     assert_true(measure(&stripes, &spec, &r));

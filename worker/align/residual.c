@@ -21,6 +21,11 @@
 #define MOST_MEAN 1e6f /* full scales; brighter floats would overflow in the sums */
 #define MOST_ERROR_PX 0.2887 /* 1 / sqrt(12) */
 
+/* The two images' gradients must have more in common than chance gives noise: the low-passed px are
+ * worth one independent value in 12 (4 pi sigma^2). */
+#define SURE 4.0 /* standard deviations */
+#define PX_A_VALUE 12.0
+
 /* Where patches lie, and what they said last. */
 struct patches {
     const struct pm_image *gt, *target;
@@ -156,6 +161,14 @@ static struct pm_gradient_sums total(const struct patches *p)
     return all;
 }
 
+static bool related(const struct patches *p, const struct pm_gradient_sums *all)
+{
+    double px = (double)p->n * p->w * p->h;
+
+    return all->energy > FLAT * px &&
+           all->yy + all->xx > SURE * all->energy / sqrt(px / PX_A_VALUE);
+}
+
 /* A^-1; false when A is nothing but noise or rounding. The ridge keeps an axis without structure
  * from making the other one unknown. */
 static bool invert(const struct pm_gradient_sums *all, double inverse[3])
@@ -219,7 +232,8 @@ bool pm_residual_measure(const struct pm_image *gt, const struct pm_image *targe
         }
         weigh(&p);
         all = total(&p);
-        if (all.energy < FLAT * p.n * p.w * p.h || !invert(&all, inverse)) {
+        if (!related(&p, &all) || !invert(&all, inverse)) {
+            *out = (struct pm_residual){NAN, NAN, NAN, NAN};
             return true;
         }
         out->dy = fmax(-1, fmin(1, at_y + inverse[0] * all.y + inverse[1] * all.x));
