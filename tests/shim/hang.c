@@ -25,3 +25,15 @@ int open(const char *path, int flags, ...)
     hang_if(path);
     return real(path, flags, mode);
 }
+
+int openat(int dir, const char *path, int flags, ...)
+{
+    int (*real)(int, const char *, int, ...) =
+        (int (*)(int, const char *, int, ...))dlsym(RTLD_NEXT, "openat");
+    va_list ap;
+    va_start(ap, flags);
+    mode_t mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(ap, mode_t) : 0;
+    va_end(ap);
+    hang_if(path);
+    return real(dir, path, flags, mode);
+}
