@@ -53,16 +53,16 @@ static bool reserve(struct pm_findings *findings, size_t more)
 enum pm_code pm_findings_add(struct pm_findings *findings, enum pm_finding_kind kind,
     int64_t job_id, const char *path, const char *what, struct pm_err *err)
 {
-    char *copy = strdup(path);
+    struct pm_finding finding = {
+        .kind = kind, .job_id = job_id, .path = strdup(path), .what = what};
     pthread_mutex_lock(&findings->lock);
-    bool room = copy != NULL && reserve(findings, 1);
+    bool room = finding.path != NULL && reserve(findings, 1);
     if (room) {
-        findings->list[findings->count++] =
-            (struct pm_finding){.kind = kind, .job_id = job_id, .path = copy, .what = what};
+        findings->list[findings->count++] = finding;
     }
     pthread_mutex_unlock(&findings->lock);
     if (!room) {
-        free(copy);
+        free(finding.path);
         return pm_err_set(err, PM_ENOMEM, "no memory for the list of findings");
     }
     return PM_OK;

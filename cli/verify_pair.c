@@ -149,21 +149,23 @@ static enum pm_code add_file(struct look *look, const struct pm_query *query, st
 {
     const char *name = pm_query_col_text(query, 0, NULL);
     const char *hash = pm_query_col_text(query, 2, NULL);
-    struct file *grown = look->files;
     if (name == NULL || hash == NULL || !pm_outname_is_file(name)) {
         return PM_OK; /* a record without a hash of its own that somebody wrote to */
     }
     if ((look->count & (look->count - 1)) == 0) {
-        grown = realloc(look->files, (look->count == 0 ? 1 : look->count * 2) * sizeof *grown);
+        size_t room = look->count == 0 ? 1 : look->count * 2;
+        struct file *grown = realloc(look->files, room * sizeof *grown);
+        if (grown == NULL) {
+            return pm_err_set(err, PM_ENOMEM, "%s: no memory for its files", look->entry->folder);
+        }
+        look->files = grown;
     }
-    char *copy = strdup(name);
-    if (grown == NULL || copy == NULL) {
-        free(copy);
+    struct file *file = &look->files[look->count];
+    *file = (struct file){.name = strdup(name), .size = pm_query_col_int(query, 1)};
+    if (file->name == NULL) {
         return pm_err_set(err, PM_ENOMEM, "%s: no memory for its files", look->entry->folder);
     }
-    look->files = grown;
-    struct file *file = &grown[look->count++];
-    *file = (struct file){.name = copy, .size = pm_query_col_int(query, 1)};
+    look->count++;
     snprintf(file->hash, sizeof file->hash, "%s", hash);
     return PM_OK;
 }

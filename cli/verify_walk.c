@@ -32,7 +32,8 @@ static enum pm_code add(
         free(copy);
         return pm_err_set(err, PM_ENOMEM, "no memory for the list of files");
     }
-    walk->places[walk->count++] = (struct pm_verify_place){copy, kind};
+    walk->places[walk->count].kind = kind;
+    walk->places[walk->count++].path = copy;
     return PM_OK;
 }
 
