@@ -49,6 +49,9 @@ enum pm_code pm_ledger_begin_life(struct pm_ledger *self, struct pm_err *err)
         rc = pm_store_commit(self->store, err);
     }
     pm_store_rollback(self->store);
+    if (rc == PM_OK) {
+        pm_owner_forget_former(self->owner);
+    }
     if (rc == PM_OK && left > 0) {
         pm_log(PM_LOG_WARN, "%lld pairs were left running by a process that died; put back",
             (long long)left);

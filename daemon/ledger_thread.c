@@ -8,6 +8,7 @@
 
 #include "common/log.h"
 #include "common/schema.h"
+#include "daemon/crashnote.h"
 
 #define SECOND_US INT64_C(1000000)
 #define CHECKPOINT_PAGES 1000             /* 4 MB of log */
@@ -351,6 +352,7 @@ void *pm_ledger_thread(void *arg)
 {
     struct pm_ledger *self = arg;
     pthread_setname_np(pthread_self(), "pm-ledger");
+    pm_crashnote_thread(-1, NULL, NULL);
     pm_store_on_progress(self->store, beat, self);
     pm_store_on_wait(self->store, wait_on, self);
     self->idle_since_us = pm_ledger_real_us();
@@ -362,5 +364,6 @@ void *pm_ledger_thread(void *arg)
     pthread_mutex_unlock(&self->lock);
     answer_all(self);
     finish(self);
+    pm_crashnote_thread_end();
     return NULL;
 }

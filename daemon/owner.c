@@ -13,8 +13,9 @@
 
 #include "common/folder.h"
 #include "common/result.h"
+#include "daemon/crashnote.h"
 
-#define LINE 64 /* bytes, the newline included: each line has its place in the file */
+#define LINE PM_CRASHNOTE_LINE /* bytes; each line has its place in the file */
 
 #define UNSAVED "ended in order, database not written"
 
@@ -25,6 +26,7 @@ struct pm_owner {
     struct {
         int64_t job_id;         /* 0: none */
         int step;               /* enum pm_step; -1: none yet */
+        char signal[12];        /* "SIGSEGV": the process died of it in this worker; "": not so */
     } former[PM_OWNER_WORKERS]; /* what the former owner's workers were doing */
 };
 
@@ -72,7 +74,8 @@ static void read_traces(struct pm_owner *owner)
         if (pread(owner->fd, line, LINE, (off_t)(i + 1) * LINE) <= 0) {
             break;
         }
-        if (sscanf(line, "worker %d job %lld step %15s", &worker, &job, step) >= 2) {
+        if (sscanf(line, "worker %d job %lld step %15s died of %11s", &worker, &job, step,
+                owner->former[i].signal) >= 2) {
             enum pm_step known = step_named(step);
             owner->former[i].job_id = job;
             owner->former[i].step = known < PM_STEP_COUNT ? (int)known : -1;
@@ -115,11 +118,9 @@ static enum pm_code take(struct pm_owner *owner, const char *db_path, struct pm_
                                     : pm_err_errno(err, errno, "lock '%s'", path);
     }
     read_traces(owner);
-    if (ftruncate(owner->fd, 0) != 0) {
-        return pm_err_errno(err, errno, "write lock '%s'", path);
-    }
     snprintf(pid, sizeof pid, "pid %ld", (long)getpid());
     put_line(owner->fd, 0, pid);
+    pm_crashnote_open(owner->fd);
     return PM_OK;
 }
 
@@ -152,6 +153,7 @@ void pm_owner_close(struct pm_owner *owner)
     if (owner == NULL) {
         return;
     }
+    pm_crashnote_close();
     if (!owner->unsaved && ftruncate(owner->fd, 0) != 0) {
         put_line(owner->fd, 0, "");
     }
@@ -168,6 +170,26 @@ void pm_owner_unsaved(struct pm_owner *owner)
 bool pm_owner_was_unsaved(const struct pm_owner *owner)
 {
     return owner->was_unsaved;
+}
+
+void pm_owner_forget_former(struct pm_owner *owner)
+{
+    memset(owner->former, 0, sizeof owner->former);
+    if (ftruncate(owner->fd, LINE) != 0) {
+        for (int i = 1; i <= PM_OWNER_WORKERS; i++) {
+            put_line(owner->fd, i, "");
+        }
+    }
+}
+
+const char *pm_owner_last_signal(const struct pm_owner *owner, int64_t job_id)
+{
+    for (int i = 0; i < PM_OWNER_WORKERS; i++) {
+        if (job_id != 0 && owner->former[i].job_id == job_id) {
+            return owner->former[i].signal[0] != '\0' ? owner->former[i].signal : NULL;
+        }
+    }
+    return NULL;
 }
 
 bool pm_owner_last_step(const struct pm_owner *owner, int64_t job_id, int *step)

@@ -7,7 +7,8 @@
  *
  * The file is text for people too: a line with the pid, then a line for each worker saying which
  * job and step it is in. A line is one pwrite, no fsync: it is there after the process was killed,
- * which is when the next owner reads it to say at which step a pair killed its process.
+ * which is when the next owner reads it to say at which step a pair killed its process. When it
+ * died of a fault of its own, the signal stands on the line as well (crashnote.h).
  */
 #ifndef PM_DAEMON_OWNER_H
 #define PM_DAEMON_OWNER_H
@@ -34,6 +35,12 @@ bool pm_owner_was_unsaved(const struct pm_owner *owner);
 /* Whether a worker of the former owner said last that it works on this job, and in which step (-1:
  * none yet). */
 bool pm_owner_last_step(const struct pm_owner *owner, int64_t job_id, int *step);
+/* "SIGSEGV": the former owner died of it in the worker that had this job; NULL: not that anybody
+ * knows. Belongs to owner. */
+const char *pm_owner_last_signal(const struct pm_owner *owner, int64_t job_id);
+/* What the former owner left has been told to the database: until then it stays in the file, for
+ * the next one should we be killed before. */
+void pm_owner_forget_former(struct pm_owner *owner);
 /* job_id 0: idle. */
 void pm_owner_beat(struct pm_owner *owner, int worker, int64_t job_id, int step);
 

@@ -14,6 +14,7 @@
 #include "common/bufpool.h"
 #include "common/cache.h"
 #include "common/log.h"
+#include "daemon/crashnote.h"
 #include "worker/worker.h"
 
 #define DB_PAUSE_S 1    /* after a turn that failed */
@@ -248,6 +249,7 @@ static void *thread_main(void *arg)
 
     snprintf(name, sizeof name, "pm-worker-%d", self->index % 1000);
     pthread_setname_np(pthread_self(), name);
+    pm_crashnote_thread(self->index, &self->job_id, &self->step);
     while (pm_worker_new(&worker, self->index, &env, &err) != PM_OK && !atomic_load(&pool->stop)) {
         pm_log(PM_LOG_ERR, "worker=%d event=start message=\"%s\"", self->index, err.text);
         pause_or_stop(pool);
@@ -256,6 +258,7 @@ static void *thread_main(void *arg)
         work(self, worker);
         pm_worker_free(worker);
     }
+    pm_crashnote_thread_end();
     end_thread(self);
     return NULL;
 }

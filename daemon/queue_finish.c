@@ -146,8 +146,9 @@ enum pm_code pm_queue_finish(struct pm_store *store, const struct pm_result *res
 struct left {
     int64_t job_id;
     int worker, attempts;
-    int step;    /* the last one its owner told; -1: none */
-    bool traced; /* the owner said it had started this one */
+    int step;           /* the last one its owner told; -1: none */
+    bool traced;        /* the owner said it had started this one */
+    const char *signal; /* the owner died of it in this one's worker; NULL: not known */
 };
 
 static enum pm_code list_running(
@@ -176,13 +177,17 @@ static enum pm_code list_running(
     return rc;
 }
 
-/* A worker leases several jobs but works on one: that one is to blame, the others are innocent.
- * When a worker left no word about any of its jobs, they all count, so that nothing is tried for
- * ever. */
+/* When the process died of a signal in a worker, the pair of that worker is to blame, and no other.
+ * When nobody knows of one (SIGKILL, no memory, no power), any worker may have been the cause. It
+ * leases several jobs but works on one: that one counts, the others are innocent; but when it left
+ * no word about any, they all count, so that nothing is tried for ever. */
 static bool innocent(const struct left *all, size_t count, const struct left *one)
 {
-    for (size_t i = 0; !one->traced && i < count; i++) {
-        if (all[i].worker == one->worker && all[i].traced) {
+    for (size_t i = 0; i < count; i++) {
+        if (one->signal == NULL && all[i].signal != NULL) {
+            return true;
+        }
+        if (!one->traced && all[i].worker == one->worker && all[i].traced) {
             return true;
         }
     }
@@ -214,7 +219,8 @@ static enum pm_code end_left(struct pm_store *store, const struct left *left, in
         .message = message,
         .verdict = pm_queue_fate(PM_ECRASH, left->attempts, max_attempts, 0.5),
         .at_us = now_us};
-    snprintf(message, sizeof message, "the process died while working on it, attempt %d of %d",
+    snprintf(message, sizeof message, "the process died%s%s while working on it, attempt %d of %d",
+        left->signal != NULL ? " of " : "", left->signal != NULL ? left->signal : "",
         left->attempts, max_attempts);
     end.verdict.delay_us += apart_us(left, max_attempts, last_tries);
     return end_job(store, &end, err);
@@ -229,6 +235,7 @@ enum pm_code pm_queue_recover(struct pm_store *store, const struct pm_owner *own
     enum pm_code rc = list_running(store, &left, &n, err);
     for (size_t i = 0; i < n; i++) {
         left[i].traced = pm_owner_last_step(owner, left[i].job_id, &left[i].step);
+        left[i].signal = pm_owner_last_signal(owner, left[i].job_id);
     }
     for (size_t i = 0; rc == PM_OK && i < n; i++) {
         bool spare = pm_owner_was_unsaved(owner) || innocent(left, n, &left[i]);

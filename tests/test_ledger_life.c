@@ -13,6 +13,8 @@
 #include <cmocka.h>
 
 #include "common/schema.h"
+#include "daemon/crashnote.h"
+#include "daemon/owner.h"
 #include "tests/lib/guest.h"
 #include "tests/lib/queuekit.h"
 
@@ -72,6 +74,73 @@ static void a_kill_leaves_no_running_row_and_blames_the_right_pair(void **state)
     pm_kit_expect(kit, "2|3|mask|ECRASH|the process died while working on it, attempt 3 of 3",
         "select job_id, attempts, stage, code, message from quarantine");
     pm_kit_expect(kit, "queued|0", "select state, attempts from job where id = 1");
+}
+
+/* Two workers have a pair each; the second one's is the death of the process. */
+static void crash(struct pm_kit *kit)
+{
+    int status;
+    pid_t child = fork();
+    if (child == 0) {
+        static _Atomic int64_t job_id = 2;
+        static atomic_int step = PM_STEP_DECODE;
+        struct pm_job jobs[2] = {0};
+        size_t count;
+        signal(SIGSEGV, SIG_DFL);
+        pm_kit_ledger(kit);
+        pm_kit_sight(kit, "s/gt/g.tif", 1);
+        pm_kit_sight(kit, "s/t.tif", 1);
+        pm_kit_sight(kit, "s/u.tif", 1);
+        for (int worker = 0; worker < 2; worker++) {
+            if (pm_ledger_turn(kit->ledger, worker, NULL, 0, jobs + worker, 1, &count, NULL) ==
+                    PM_OK &&
+                count == 1) {
+                pm_ledger_start(kit->ledger, worker, jobs[worker].id);
+            }
+        }
+        pm_crashnote_thread(1, &job_id, &step);
+        raise(SIGSEGV);
+        _exit(1);
+    }
+    waitpid(child, &status, 0);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+}
+
+static void a_crash_blames_the_pair_it_happened_in(void **state)
+{
+    struct pm_kit *kit = *state;
+    for (int i = 0; i < 3; i++) {
+        crash(kit);
+        pm_kit_ledger(kit);
+        pm_kit_close(kit);
+        kit->now_us += 1000000;
+    }
+    pm_kit_expect(kit,
+        "2|3|decode|ECRASH|the process died of SIGSEGV while working on it, attempt 3 of 3",
+        "select job_id, attempts, stage, code, message from quarantine");
+    pm_kit_expect(kit, "queued|0", "select state, attempts from job where id = 1");
+}
+
+/* Killed before its recovery is committed, a start leaves the next one what it needs to know. */
+static void the_traces_outlive_a_start_that_came_to_nothing(void **state)
+{
+    struct pm_kit *kit = *state;
+    struct pm_owner *owner = NULL;
+    be_killed(kit);
+    assert_int_equal(pm_owner_open(&owner, kit->db, NULL), PM_OK);
+    int step;
+    assert_true(pm_owner_last_step(owner, 2, &step));
+    char *lock = NULL;
+    assert_true(asprintf(&lock, "%s.lock", kit->db) > 0);
+    FILE *file = fopen(lock, "r");
+    char text[1024];
+    size_t size = fread(text, 1, sizeof text, file);
+    fclose(file);
+    free(lock);
+    assert_non_null(memmem(text, size, "worker 4 job 2 step mask ", 25));
+    pm_owner_forget_former(owner);
+    assert_false(pm_owner_last_step(owner, 2, &step));
+    pm_owner_close(owner);
 }
 
 static void a_clean_end_releases_what_runs(void **state)
@@ -167,6 +236,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         with_kit(a_kill_leaves_no_running_row_and_blames_the_right_pair),
+        with_kit(a_crash_blames_the_pair_it_happened_in),
+        with_kit(the_traces_outlive_a_start_that_came_to_nothing),
         with_kit(a_clean_end_releases_what_runs),
         with_kit(the_start_states_who_and_what),
         with_kit(twenty_restarts_over_known_files_add_nothing),

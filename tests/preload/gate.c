@@ -29,6 +29,7 @@ struct rule {
 };
 
 static struct rule kill_rule = {.call = -1}, fail_rule = {.call = -1};
+static int kill_signal = SIGKILL;
 static _Atomic long counts[SHIM_CALLS];
 static char counts_path[PATH_MAX];
 static _Atomic uint64_t sites[SITE_SLOTS];
@@ -165,7 +166,7 @@ static void check_kill(enum shim_call call, int dirfd, const char *path, bool af
     char full[PATH_MAX];
     if (kill_rule.after == after && due(&kill_rule, call, dirfd, path, full)) {
         say("kill", &kill_rule, full);
-        syscall(SYS_kill, getpid(), SIGKILL);
+        syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), kill_signal);
     }
 }
 
@@ -200,6 +201,9 @@ __attribute__((constructor)) static void begin(void)
     backtrace(warm_up, 2); /* loads the unwinder now, not inside somebody's malloc */
     if (kill_text != NULL) {
         read_rule(&kill_rule, kill_text, false);
+    }
+    if (getenv("SHIM_SIGNAL") != NULL) {
+        kill_signal = atoi(getenv("SHIM_SIGNAL"));
     }
     if (fail_text != NULL) {
         read_rule(&fail_rule, fail_text, true);

@@ -2,6 +2,7 @@
  * gate: decides at every interposed call whether it goes through, fails, or is the process's last.
  * Owns: the rules, read from the environment when the process starts:
  *   SHIM_KILL=CALL:N[:PATH]    SIGKILL just before the N-th such call; CALL+ just after it
+ *   SHIM_SIGNAL=NUMBER         that signal instead, to the calling thread
  *   SHIM_FAIL=CALL:N:CODE[:PATH]  the N-th such call fails with this errno (step: SQLite's code)
  *   SHIM_COUNTS=FILE           at exit: how often each call was made, a line each; of SHIM_FAIL's
  * the calls it would count, and how many descriptors are open
