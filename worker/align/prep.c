@@ -13,6 +13,7 @@
 #define LEVEL_MAX 16383 /* 2^14 - 1; so that the difference of two level values fits int16 */
 #define F16_COLUMNS 960 /* px widened at a time: 4 rows of RGB floats stay in the first cache */
 #define HIST_BITS 12
+#define LINE_VALUES 32 /* int16 values in 64 bytes, a cache line nearly everywhere */
 
 struct pm_prep {
     int w, h, channels;
@@ -123,6 +124,10 @@ static void store_sums(struct pm_prep *prep, int y)
         }
         prep->shift += more;
         prep->pyramid->narrow(prep->sums, (size_t)prep->level.w, prep->shift, row);
+    }
+    /* The next row's lines come while its pixels are summed; written cold they cost 1 ms in 15. */
+    for (int x = 0; x < prep->level.w && y + 1 < prep->level.h; x += LINE_VALUES) {
+        __builtin_prefetch(row + prep->level.stride + x, 1);
     }
 }
 
