@@ -103,11 +103,56 @@ static void the_grid_finds_the_basin(void **state)
     drop(&p);
 }
 
+static bool same_hill(const struct pm_level_hill *a, const struct pm_level_hill *b)
+{
+    return a->dy == b->dy && a->dx == b->dx && !(a->top_dy < b->top_dy || a->top_dy > b->top_dy) &&
+           !(a->top_dx < b->top_dx || a->top_dx > b->top_dx) &&
+           !(a->loss < b->loss || a->loss > b->loss);
+}
+
+/* Many descents in one search, whose ways cross and more than it can remember: each as in a search
+ * of its own, and what is remembered costs nothing. */
+static void what_is_remembered_changes_nothing(void **state)
+{
+    (void)state;
+    struct pm_synth spec = {
+        .w = 520, .h = 400, .channels = 1, .sample = PM_U16, .dy = 12, .dx = -8, .seed = 7};
+    struct pair p;
+    struct pm_levelsearch *many = NULL, *one = NULL;
+    make(&p, &spec, 100);
+    assert_int_equal(pm_levelsearch_new(&many, NULL), PM_OK);
+    assert_int_equal(pm_levelsearch_new(&one, NULL), PM_OK);
+    assert_int_equal(pm_levelsearch_begin(many, &p.query, NULL), PM_OK);
+    for (int i = 0; i < 600; i++) {
+        int dy = i * 7 % 49 - 24, dx = i * 11 % 51 - 25, step = 1 + i % 3;
+        struct pm_level_hill a = pm_levelsearch_descend(many, dy, dx, step), b;
+        assert_int_equal(pm_levelsearch_begin(one, &p.query, NULL), PM_OK);
+        b = pm_levelsearch_descend(one, dy, dx, step);
+        assert_true(same_hill(&a, &b));
+        if (i < 40) {
+            int64_t before = pm_levelsearch_evaluations(many);
+            b = pm_levelsearch_descend(many, dy, dx, step);
+            assert_true(same_hill(&a, &b));
+            assert_true(pm_levelsearch_evaluations(many) == before);
+        }
+    }
+    p.query.gain *= 1.5; /* another question: nothing of the old answers is left */
+    assert_int_equal(pm_levelsearch_begin(many, &p.query, NULL), PM_OK);
+    assert_int_equal(pm_levelsearch_begin(one, &p.query, NULL), PM_OK);
+    struct pm_level_hill a = pm_levelsearch_descend(many, 0, 0, 1);
+    struct pm_level_hill b = pm_levelsearch_descend(one, 0, 0, 1);
+    assert_true(same_hill(&a, &b));
+    pm_levelsearch_free(many);
+    pm_levelsearch_free(one);
+    drop(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(descends_to_the_true_place),
         cmocka_unit_test(the_grid_finds_the_basin),
+        cmocka_unit_test(what_is_remembered_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,13 @@
     8          /* from a peak to its minimum it is never far; the rest is for a closer look */
 #define KEEP 4 /* rows and columns of overlap a level shift must leave */
 
+/* The nine losses around a place, once taken: descents from many peaks run together. */
+struct place {
+    int dy, dx, row_step; /* row_step 0: free */
+    double loss[3][3];
+};
+#define PLACES 1024 /* a power of 2; a search looks at some 100 to 300 */
+
 struct pm_levelsearch {
     const struct pm_l1_ops *l1;
     const int16_t *gt, *target; /* comparable */
@@ -24,6 +31,8 @@ struct pm_levelsearch {
     size_t grid_capacity;
     size_t capacity, luma_capacity;
     int64_t evaluations;
+    struct place places[PLACES]; /* a hash table */
+    int place_count;
 };
 
 enum pm_code pm_levelsearch_new(struct pm_levelsearch **out, struct pm_err *err)
@@ -129,6 +138,8 @@ enum pm_code pm_levelsearch_begin(
     search->ry = search->ry < search->h - KEEP ? search->ry : search->h - KEEP;
     search->rx = search->rx < search->w - KEEP ? search->rx : search->w - KEEP;
     search->evaluations = 0;
+    search->place_count = 0;
+    memset(search->places, 0, sizeof search->places);
     if (!grow(search, factor == 4 ? n : 2 * n, factor == 4 ? 0 : 2 * n)) {
         return pm_err_set(err, PM_ENOMEM, "no memory to search a level");
     }
@@ -152,7 +163,8 @@ void pm_levelsearch_planes(const struct pm_levelsearch *search, const int16_t **
 }
 
 /* Losses at (dy - 1 + i, dx - 1 + j) over the region all nine share. */
-static void nine(struct pm_levelsearch *search, int dy, int dx, int row_step, double loss[3][3])
+static void take_nine(
+    struct pm_levelsearch *search, int dy, int dx, int row_step, double loss[3][3])
 {
     int x0 = dx + 1 > 0 ? dx + 1 : 0, x1 = dx - 1 < 0 ? search->w + dx - 1 : search->w;
     int y0 = dy + 1 > 0 ? dy + 1 : 0, y1 = dy - 1 < 0 ? search->h + dy - 1 : search->h;
@@ -172,6 +184,39 @@ static void nine(struct pm_levelsearch *search, int dy, int dx, int row_step, do
         }
     }
     search->evaluations += 9;
+}
+
+/* The place of that key, or a free one to fill; NULL: none left. */
+static struct place *find_place(struct pm_levelsearch *search, int dy, int dx, int row_step)
+{
+    uint32_t hash = ((uint32_t)dy * 0x9e3779b1u ^ (uint32_t)dx) * 0x85ebca6bu + (uint32_t)row_step;
+
+    for (uint32_t i = 0; i < PLACES; i++) {
+        struct place *place = &search->places[(hash + i) % PLACES];
+        if (place->dy == dy && place->dx == dx && place->row_step == row_step) {
+            return place;
+        }
+        if (place->row_step == 0) {
+            return search->place_count < PLACES / 4 * 3 ? place : NULL;
+        }
+    }
+    return NULL;
+}
+
+static void nine(struct pm_levelsearch *search, int dy, int dx, int row_step, double loss[3][3])
+{
+    struct place *place = find_place(search, dy, dx, row_step);
+
+    if (place == NULL || place->row_step == 0) {
+        take_nine(search, dy, dx, row_step, loss);
+        if (place != NULL) {
+            *place = (struct place){.dy = dy, .dx = dx, .row_step = row_step};
+            memcpy(place->loss, loss, sizeof place->loss);
+            search->place_count++;
+        }
+    } else {
+        memcpy(loss, place->loss, sizeof place->loss);
+    }
 }
 
 double pm_levelsearch_loss(struct pm_levelsearch *search, int dy, int dx, int row_step)

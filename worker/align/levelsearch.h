@@ -2,8 +2,9 @@
  * levelsearch: follows candidate shifts down the L1 of a low-passed luma, whose noise is far below
  * that of the pixels: the stored level (factor 4; its rows cost a 48th of theirs), or one at factor
  * 1 or 2 made for images too small for that.
- * Owns: the planes it compares, with gain and unit folded in, grown and reused.
- * Threads: one at a time. Memory: one level; small images: 8 bytes a luma value.
+ * Owns: the planes it compares, with gain and unit folded in, grown and reused, and the losses of
+ * the places descents came through, so that none is taken twice.
+ * Threads: one at a time. Memory: one level; small images: 8 bytes a luma value; 100 KB.
  * Errors: PM_ENOMEM.
  */
 #ifndef PM_WORKER_ALIGN_LEVELSEARCH_H
