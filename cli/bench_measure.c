@@ -10,24 +10,41 @@
 #include <unistd.h>
 
 #include "cli/bench_machine.h"
+#include "common/bufpool.h"
 #include "common/clock.h"
+#include "worker/align/prep_levels.h"
 #include "worker/align_step.h"
+
+#define POOL_BYTES ((size_t)256 << 20) /* the levels of two images of 100 megapixels are 25 MB */
 
 static double now_ms(void)
 {
     return (double)pm_mono_us(pm_clock_real()) / 1000.0;
 }
 
-enum pm_code pm_bench_search(struct pm_aligner *aligner, const struct pm_bench_pair *pair,
-    const struct pm_conf *conf, enum pm_method method, bool quality, struct pm_shift *shift,
-    struct pm_err *err)
+static enum pm_code prepare(
+    struct pm_prep **out, const struct pm_image *image, struct pm_bufpool *pool, struct pm_err *err)
+{
+    enum pm_code rc =
+        pm_prep_new_from(out, image->w, image->h, image->channels, image->sample, pool, err);
+
+    if (rc == PM_OK) {
+        pm_prep_rows(*out, image, 0, image->h);
+        pm_prep_finish(*out);
+    }
+    return rc;
+}
+
+enum pm_code pm_bench_search(struct pm_aligner *aligner, struct pm_bufpool *pool,
+    const struct pm_bench_pair *pair, const struct pm_conf *conf, enum pm_method method,
+    bool quality, struct pm_shift *shift, struct pm_err *err)
 {
     struct pm_prep *gt = NULL, *target = NULL;
     struct pm_align_opts opts = pm_align_opts_of(conf);
-    enum pm_code rc = pm_prep_of_image(&gt, pair->gt, err);
+    enum pm_code rc = prepare(&gt, pair->gt, pool, err);
 
     if (rc == PM_OK) {
-        rc = pm_prep_of_image(&target, pair->target, err);
+        rc = prepare(&target, pair->target, pool, err);
     }
     if (rc == PM_OK) {
         const struct pm_align_input inputs[2] = {{pair->gt, gt}, {pair->target, target}};
@@ -40,13 +57,19 @@ enum pm_code pm_bench_search(struct pm_aligner *aligner, const struct pm_bench_p
     return rc;
 }
 
+/* What a worker keeps from pair to pair. */
+struct kept {
+    struct pm_aligner *aligner;
+    struct pm_bufpool *pool;
+};
+
 /* One search, and how long it took. */
-static enum pm_code timed(struct pm_aligner *aligner, const struct pm_bench_job *job, bool quality,
+static enum pm_code timed(const struct kept *kept, const struct pm_bench_job *job, bool quality,
     struct pm_shift *shift, double *ms, struct pm_err *err)
 {
     double start = now_ms();
-    enum pm_code rc =
-        pm_bench_search(aligner, job->pair, job->conf, job->method, quality, shift, err);
+    enum pm_code rc = pm_bench_search(
+        kept->aligner, kept->pool, job->pair, job->conf, job->method, quality, shift, err);
     *ms = now_ms() - start;
     return rc;
 }
@@ -61,7 +84,7 @@ static double stream_ms(const struct pm_bench_pair *pair, volatile uint64_t *sum
 
 /* Streaming, search, search with quality, in turn, so that whatever else the machine does meets all
  * three alike; each from RAM. */
-static enum pm_code repeat(struct pm_aligner *aligner, const struct pm_bench_job *job,
+static enum pm_code repeat(const struct kept *kept, const struct pm_bench_job *job,
     struct pm_bench_times *times, struct pm_err *err)
 {
     volatile uint64_t sum = 0;
@@ -72,10 +95,10 @@ static enum pm_code repeat(struct pm_aligner *aligner, const struct pm_bench_job
         sum += pm_evict(job->evictor);
         times->stream_ms[i] = stream_ms(job->pair, &sum);
         sum += pm_evict(job->evictor);
-        rc = timed(aligner, job, false, &shift, &times->search_ms[i], err);
+        rc = timed(kept, job, false, &shift, &times->search_ms[i], err);
         sum += pm_evict(job->evictor);
         if (rc == PM_OK) {
-            rc = timed(aligner, job, true, &shift, &times->quality_ms[i], err);
+            rc = timed(kept, job, true, &shift, &times->quality_ms[i], err);
         }
         times->count = i + 1;
     }
@@ -113,16 +136,19 @@ static void note_answer(
 static enum pm_code measure(
     const struct pm_bench_job *job, struct pm_bench_measured *out, struct pm_err *err)
 {
-    struct pm_aligner *aligner = NULL;
+    struct kept kept = {0};
     struct pm_shift shift = {0};
     int64_t before = pm_machine_reset_peak();
-    enum pm_code rc = pm_aligner_new(&aligner, NULL, err);
+    enum pm_code rc = pm_aligner_new(&kept.aligner, NULL, err);
 
+    if (rc == PM_OK) {
+        rc = pm_bufpool_new(&kept.pool, POOL_BYTES, err);
+    }
     if (rc != PM_OK) {
         goto out;
     }
     limit_begin(job->limit_s);
-    rc = timed(aligner, job, false, &shift, &out->first_ms, err);
+    rc = timed(&kept, job, false, &shift, &out->first_ms, err);
     limit_end();
     if (rc != PM_OK) {
         goto out;
@@ -132,11 +158,12 @@ static enum pm_code measure(
         snprintf(out->message, sizeof out->message, "%s", shift.fallback);
         goto out;
     }
-    rc = repeat(aligner, job, &out->times, err);
+    rc = repeat(&kept, job, &out->times, err);
     out->peak_bytes = before < 0 ? -1 : pm_machine_peak() - before;
     note_answer(out, &shift, job->pair);
 out:
-    pm_aligner_free(aligner);
+    pm_aligner_free(kept.aligner);
+    pm_bufpool_free(kept.pool);
     return rc;
 }
 

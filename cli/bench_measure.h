@@ -45,10 +45,13 @@ struct pm_bench_job {
 enum pm_code pm_bench_measure(
     const struct pm_bench_job *job, struct pm_bench_measured *out, struct pm_err *err);
 
-/* Both images' preps and the search, as every timing of the bench means it. quality: see align.h */
+/* Both images' preps and the search, as every timing of the bench means it, with the memory a
+ * worker keeps from pair to pair: its aligner, and the pool its preps come from. quality: see
+ * align.h */
 struct pm_aligner;
-enum pm_code pm_bench_search(struct pm_aligner *aligner, const struct pm_bench_pair *pair,
-    const struct pm_conf *conf, enum pm_method method, bool quality, struct pm_shift *shift,
-    struct pm_err *err);
+struct pm_bufpool;
+enum pm_code pm_bench_search(struct pm_aligner *aligner, struct pm_bufpool *pool,
+    const struct pm_bench_pair *pair, const struct pm_conf *conf, enum pm_method method,
+    bool quality, struct pm_shift *shift, struct pm_err *err);
 
 #endif

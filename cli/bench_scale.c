@@ -5,12 +5,16 @@
 #include <string.h>
 
 #include "cli/bench_measure.h"
+#include "common/bufpool.h"
 #include "common/clock.h"
 #include "worker/align/align.h"
 
+#define POOL_BYTES ((size_t)64 << 20) /* a thread: both levels of 100-megapixel images, twice */
+
 struct shared {
     const struct pm_scale_job *job;
-    pthread_mutex_t lock; /* guards warm and go */
+    struct pm_bufpool *pool; /* one for all, as the workers of a service have it */
+    pthread_mutex_t lock;    /* guards warm and go */
     pthread_cond_t changed;
     int warm; /* threads that are ready to start */
     bool go;
@@ -31,7 +35,8 @@ static enum pm_code search(struct thread *self, struct pm_aligner *aligner)
 {
     const struct pm_scale_job *job = self->shared->job;
     struct pm_shift shift;
-    return pm_bench_search(aligner, self->pair, job->conf, job->method, false, &shift, &self->err);
+    return pm_bench_search(
+        aligner, self->shared->pool, self->pair, job->conf, job->method, false, &shift, &self->err);
 }
 
 /* Says that this thread is warm, and waits until all are. */
@@ -134,11 +139,15 @@ enum pm_code pm_bench_scale(const struct pm_scale_job *job, double *pairs_per_s,
     if (threads == NULL) {
         return pm_err_set(err, PM_ENOMEM, "out of memory");
     }
-    pthread_mutex_init(&shared.lock, NULL);
-    pthread_cond_init(&shared.changed, NULL);
-    rc = run_all(threads, &shared, pairs_per_s, err);
-    pthread_cond_destroy(&shared.changed);
-    pthread_mutex_destroy(&shared.lock);
+    rc = pm_bufpool_new(&shared.pool, POOL_BYTES * (size_t)job->workers, err);
+    if (rc == PM_OK) {
+        pthread_mutex_init(&shared.lock, NULL);
+        pthread_cond_init(&shared.changed, NULL);
+        rc = run_all(threads, &shared, pairs_per_s, err);
+        pthread_cond_destroy(&shared.changed);
+        pthread_mutex_destroy(&shared.lock);
+    }
+    pm_bufpool_free(shared.pool);
     free(threads);
     return rc;
 }
