@@ -5,38 +5,82 @@
 
 #include "worker/kernels/pyramid.h"
 
-#define COLUMNS 256 /* px widened at a time; even, so that 2x2 blocks stay whole */
+#define COLUMNS 256 /* px or blocks at a time; even, so that 2x2 blocks stay whole */
 
 /* n px from (x, y) as float, full scale 1, non-finite samples replaced by fill. */
 static void widen(const struct pm_image *image, int x, int y, int n, float fill, float *out)
 {
     size_t count = (size_t)n * (size_t)image->channels;
     size_t first = (size_t)x * (size_t)image->channels;
-    const unsigned char *row = pm_image_row(image, y);
+    const uint16_t *halves = (const uint16_t *)pm_image_row(image, y) + first;
+    const float *floats = (const float *)pm_image_row(image, y) + first;
 
-    row += first * pm_sample_bytes(image->sample);
     for (size_t i = 0; i < count; i++) {
-        float v = 0;
-        switch (image->sample) {
-        case PM_U8:
-            v = (float)row[i] / 255.0f;
-            break;
-        case PM_U16:
-            v = (float)((const uint16_t *)(const void *)row)[i] / 65535.0f;
-            break;
-        case PM_F16:
-            v = pm_half_to_float(((const uint16_t *)(const void *)row)[i]);
-            break;
-        case PM_F32:
-            v = ((const float *)(const void *)row)[i];
-            break;
-        }
+        float v = image->sample == PM_F16 ? pm_half_to_float(halves[i]) : floats[i];
         out[i] = isfinite(v) ? v : fill;
     }
 }
 
-/* One luma row of factor 1 or 2 from the image. */
-static void row_of_image(const struct pm_image *image, int factor, int y, float fill, float *out)
+/* Adds every `per` (1, 2, 3 or 6) neighbours of in; inlined with a constant per. */
+#define ADD_ROW(name, type)                                                                        \
+    static inline void name(const type *in, int n, int per, uint32_t *sums)                        \
+    {                                                                                              \
+        for (int b = 0; b < n; b++, in += per) {                                                   \
+            uint32_t sum = in[0];                                                                  \
+            sum += per > 1 ? in[1] : 0;                                                            \
+            sum += per > 2 ? in[2] : 0;                                                            \
+            sum += per > 3 ? (uint32_t)in[3] + in[4] + in[5] : 0;                                  \
+            sums[b] += sum;                                                                        \
+        }                                                                                          \
+    }
+
+ADD_ROW(add_u8, uint8_t)
+ADD_ROW(add_u16, uint16_t)
+
+/* n blocks from sample `first` of a row on. */
+static void add_ints(
+    const struct pm_image *image, int y, size_t first, int n, int per, uint32_t *sums)
+{
+    const uint8_t *in8 = (const uint8_t *)pm_image_row(image, y) + first;
+    const uint16_t *in16 = (const uint16_t *)pm_image_row(image, y) + first;
+    bool narrow = image->sample == PM_U8;
+
+    switch (per) {
+    case 1:
+        narrow ? add_u8(in8, n, 1, sums) : add_u16(in16, n, 1, sums);
+        break;
+    case 2:
+        narrow ? add_u8(in8, n, 2, sums) : add_u16(in16, n, 2, sums);
+        break;
+    case 3:
+        narrow ? add_u8(in8, n, 3, sums) : add_u16(in16, n, 3, sums);
+        break;
+    default: /* 6: factor 2 of RGB */
+        narrow ? add_u8(in8, n, 6, sums) : add_u16(in16, n, 6, sums);
+        break;
+    }
+}
+
+/* One luma row of factor 1 or 2 from an image of integers. */
+static void row_of_ints(const struct pm_image *image, int factor, int y, float *out)
+{
+    const int per = factor * image->channels, w = image->w / factor;
+    const float scale = 1.0f / ((float)pm_sample_full_scale(image->sample) * (float)(per * factor));
+
+    for (int x = 0; x < w; x += COLUMNS) {
+        uint32_t sums[COLUMNS] = {0};
+        int n = w - x < COLUMNS ? w - x : COLUMNS;
+        for (int r = 0; r < factor; r++) {
+            add_ints(image, y * factor + r, (size_t)x * (size_t)per, n, per, sums);
+        }
+        for (int b = 0; b < n; b++) {
+            out[x + b] = (float)sums[b] * scale;
+        }
+    }
+}
+
+/* The same from one of floats. */
+static void row_of_floats(const struct pm_image *image, int factor, int y, float fill, float *out)
 {
     float wide[COLUMNS * 3];
     const int per = factor * image->channels;
@@ -86,8 +130,10 @@ void pm_prep_luma(
 
     assert(factor == 1 || factor == 2 || factor == 4 || factor == 8);
     for (int y = 0; y < image->h / factor; y++) {
-        if (factor <= 2) {
-            row_of_image(image, factor, y, isfinite(fill) ? fill : 0, out + (size_t)y * stride);
+        if (factor <= 2 && (image->sample == PM_U8 || image->sample == PM_U16)) {
+            row_of_ints(image, factor, y, out + (size_t)y * stride);
+        } else if (factor <= 2) {
+            row_of_floats(image, factor, y, isfinite(fill) ? fill : 0, out + (size_t)y * stride);
         } else {
             row_of_level(pyramid, level, factor / 4, y, out + (size_t)y * stride);
         }
