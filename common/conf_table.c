@@ -70,10 +70,18 @@ static const struct pm_option options[] = {
         NULL, "auto", PM_OPTION_CHOICE, AT(method), .choices = methods, .recipe = true},
     {"align", "max_shift", NULL, "Shifts up to this far are searched, in each axis.", "px", "128",
         PM_OPTION_INT, AT(max_shift), .min = 0, .max = 4096, .recipe = true},
-    /* `pairmill bench align`, u16 RGB, medium noise, +-128 px, AVX-512, best of 7 (busy 2-core EPYC
-     * VM): side px    bruteforce   fft   hierarchical   (ms) 128         27       7.9        20 256
-     * 114       2.2        26 512        249       4.7       4.5 768        534        17       4.2
-     *       2048          -       112        26
+    /* `pairmill bench align`, u16 RGB, medium noise, +-128 px, AVX-512, medians of 15 (bruteforce:
+     * of 3) on a 2-core EPYC VM with nothing beside it; ms:
+     *
+     *   side px   bruteforce    fft   hierarchical
+     *       128           14    2.9             13
+     *       256           71    1.5            5.5
+     *       384            -    2.1            1.9
+     *       512            -    3.4            4.5
+     *       768            -    5.8            4.1
+     *      1024            -    7.5            4.0
+     *      2048            -     28            8.5
+     *
      * So hierarchical wins from about 512 px. Below 256 px bruteforce costs more than fft, but no
      * more than a tenth of a second, and there a global answer needs no coarser level that a small
      * image hardly has. */
