@@ -4,12 +4,14 @@
  * TARGET.tif] One thread, images in memory. Prints the best and the median of N repetitions: stream
  * both images read once prep          the pass that makes sums and pyramid of both hierarchical,
  * fft   the search after it, confidence and flags included total         prep + hierarchical, and
- * its ratio to stream
+ * its ratio to stream. With files also decode, decode with the prep's pass fused into it, and what
+ * the alignment costs beyond the decoding then.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/bench_stream.h"
 #include "common/bufpool.h"
 #include "common/clock.h"
 #include "common/formats/reader.h"
@@ -43,23 +45,10 @@ static void check(enum pm_code rc, const struct pm_err *err)
     }
 }
 
-/* Eight independent sums, so that the adds do not wait for each other. */
-static uint64_t stream(const struct pm_image *image)
-{
-    const uint64_t *p = (const uint64_t *)(const void *)image->data;
-    uint64_t sums[8] = {0};
-
-    for (size_t i = 0; i + 8 <= image->bytes / 8; i += 8) {
-        for (size_t k = 0; k < 8; k++) {
-            sums[k] += p[i + k];
-        }
-    }
-    return sums[0] + sums[1] + sums[2] + sums[3] + sums[4] + sums[5] + sums[6] + sums[7];
-}
-
 static void run_stream(struct bench *b)
 {
-    volatile uint64_t sink = stream(b->images[0]) + stream(b->images[1]);
+    volatile uint64_t sink = pm_stream_sum(b->images[0]->data, b->images[0]->bytes) +
+                             pm_stream_sum(b->images[1]->data, b->images[1]->bytes);
     (void)sink;
 }
 
@@ -77,6 +66,42 @@ static void run_prep(struct bench *b)
         pm_prep_rows(b->preps[i], image, 0, image->h);
         pm_prep_finish(b->preps[i]);
     }
+}
+
+/* Both files decoded, hot in the page cache; with the prep's pass over the rows as they come, or
+ * without. */
+static void decode(struct bench *b, bool fused)
+{
+    struct pm_limits limits = {.max_pixels = 1000000000};
+    struct pm_err err = {.code = PM_OK};
+
+    for (int i = 0; i < 2; i++) {
+        const struct pm_image *like = b->images[i];
+        struct pm_prep *prep = NULL;
+        struct pm_image *image = NULL;
+        struct pm_row_sink sink;
+        check(
+            pm_prep_new_from(&prep, like->w, like->h, like->channels, like->sample, b->pool, &err),
+            &err);
+        sink = pm_prep_sink(prep);
+        check(
+            pm_image_read(b->files[i], &limits, b->pool, fused ? &sink : NULL, &image, &err), &err);
+        if (fused) {
+            pm_prep_finish(prep);
+        }
+        pm_image_free(image);
+        pm_prep_free(prep);
+    }
+}
+
+static void run_decode(struct bench *b)
+{
+    decode(b, false);
+}
+
+static void run_fused(struct bench *b)
+{
+    decode(b, true);
 }
 
 static struct pm_shift find(struct bench *b, enum pm_method method)
@@ -183,7 +208,7 @@ int main(int argc, char **argv)
 
     parse(&b, argc, argv);
     load(&b);
-    check(pm_bufpool_new(&b.pool, (size_t)1 << 28, &err), &err);
+    check(pm_bufpool_new(&b.pool, (size_t)1 << 30, &err), &err);
     check(pm_aligner_new(&b.aligner, NULL, &err), &err);
     printf("%dx%d, %d channels, %s, kernels: %s, max_shift %d\n", b.images[0]->w, b.images[0]->h,
         b.images[0]->channels, pm_sample_name(b.images[0]->sample), pm_cpu_name(pm_cpu_level()),
@@ -192,6 +217,12 @@ int main(int argc, char **argv)
     prepared = measure(&b, "prep", run_prep);
     searched = measure(&b, "hierarchical", run_hierarchical);
     measure(&b, "fft", run_fft);
+    if (b.files[1] != NULL) {
+        double decoded = measure(&b, "decode", run_decode);
+        double fused = measure(&b, "decode + prep", run_fused);
+        printf("%-14s best %8.2f ms   = %.2f x stream beyond decode\n", "fused total",
+            fused - decoded + searched, (fused - decoded + searched) / streamed);
+    }
     shift = find(&b, PM_METHOD_HIERARCHICAL);
     printf("%-14s best %8.2f ms   = %.2f x stream (prep %.2f, search %.2f)\n", "total",
         prepared + searched, (prepared + searched) / streamed, prepared / streamed,
