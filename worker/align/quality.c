@@ -16,27 +16,35 @@
 #define OVERCONFIDENT 2.0 /* bands of one scene are not independent: z is this much too large */
 #define SECOND_OPEN 0.60  /* depth of the second peak, of the best's, from which doubt begins */
 #define SECOND_EQUAL 0.90 /* and from which the two are one as good as the other */
-#define UNRELATED 0.35    /* agreement below this: not the same scene */
-#define RELATED 0.60      /* agreement from which nothing is held against it */
-#define CORNER_PX 1.0     /* rotation and scale that move the corners less are no matter */
-#define SPREAD_PX 1.25    /* median distance of tiles from one motion: parallax */
-#define DRIFT 0.05        /* linear change of the brightness ratio over the frame */
-#define SURE 5.0          /* standard errors that make a trend real */
-#define FEW_TILES 8       /* fewer say nothing about rotation and scale, */
-#define MANY_TILES 16     /* and fewer than this nothing about parallax */
-#define GAIN_OFF 0.004    /* relative; a gain this wrong may move the minimum */
-#define DOUBTED 0.45      /* of the confidence is left when the minimum is known to be biased */
+/* The same where no part of the frame is for the second: the low-passed level, on which depth is
+ * measured, has lost what tells them apart. */
+#define UNITED_OPEN 0.80
+#define UNITED_EQUAL 1.00
+#define UNITED 0.02    /* opposition that counts as none, */
+#define UNITED_Z 3.0   /* when the differences are also this sure */
+#define UNRELATED 0.35 /* agreement below this: not the same scene */
+#define RELATED 0.60   /* agreement from which nothing is held against it */
+/* Rotation and scale that move the corners less are no matter, and less than tiles of a level px of
+ * 4 px can be trusted with. */
+#define CORNER_PX 1.5
+#define SPREAD_PX 1.25 /* median distance of tiles from one motion: parallax */
+#define DRIFT 0.05     /* linear change of the brightness ratio over the frame */
+#define SURE 5.0       /* standard errors that make a trend real */
+#define FEW_TILES 8    /* fewer say nothing about rotation and scale, */
+#define MANY_TILES 16  /* and fewer than this nothing about parallax */
+#define GAIN_OFF 0.004 /* relative; a gain this wrong may move the minimum */
+#define DOUBTED 0.45   /* of the confidence is left when the minimum is known to be biased */
 /* Opposition (votes.h) up to the first is found in nearly every good pair; from the second on
  * the parts of the frame contradict each other. */
 #define NEAR_UNITED 0.2
 #define NEAR_SPLIT 0.8
 #define FAR_UNITED 0.1
 #define FAR_SPLIT 0.6
-#define PATTERN_DEPTH                                                                              \
-    0.3 /* a second place this deep is compared without lines, and is where the                    \
-         */
-#define PATTERN_MARGIN 0.05 /* scene lies when it is this much (relative) lower then */
-#define SMALLEST 16         /* px; smaller images have no luma level */
+/* A second place this deep is compared without lines, and is where the scene lies when it is this
+ * much (relative) lower then. */
+#define PATTERN_DEPTH 0.3
+#define PATTERN_MARGIN 0.05
+#define SMALLEST 16 /* px; smaller images have no luma level */
 
 struct pm_quality {
     struct pm_levelsearch *level;
@@ -277,18 +285,23 @@ static enum pm_code vote_near(struct pm_quality *quality, const struct pm_align_
     return rc;
 }
 
-/* And of far. */
+/* How sure it is that the second best place, of that depth, is not the right one. */
 static enum pm_code vote_far(struct pm_quality *quality, const struct pm_align_query *query,
-    const struct pm_confirmed *confirmed, double *far, struct pm_err *err)
+    const struct pm_confirmed *confirmed, double depth, double *far, struct pm_err *err)
 {
+    double z = confirmed->z_second / OVERCONFIDENT;
     struct pm_candidate second = {.dy = confirmed->second_dy, .dx = confirmed->second_dx};
     struct pm_vote vote;
     enum pm_code rc =
         pm_votes_take(quality->votes, query, confirmed->dy, confirmed->dx, &second, 1, &vote, err);
 
     if (rc == PM_OK) {
-        *far *= ramp(vote.opposed, FAR_UNITED, FAR_SPLIT) *
-                fmax(0, 1 - 2 * above(vote.z_columns / OVERCONFIDENT));
+        double columns = vote.z_columns / OVERCONFIDENT;
+        bool united = vote.opposed < UNITED && fmin(z, columns) > UNITED_Z;
+        *far = united ? ramp(depth, UNITED_OPEN, UNITED_EQUAL)
+                      : ramp(depth, SECOND_OPEN, SECOND_EQUAL) *
+                            ramp(vote.opposed, FAR_UNITED, FAR_SPLIT) * fmax(0, 1 - 2 * above(z)) *
+                            fmax(0, 1 - 2 * above(columns));
     }
     return rc;
 }
@@ -311,8 +324,6 @@ static enum pm_code judge_level(struct pm_quality *quality, const struct pm_alig
 
     if (rc == PM_OK) {
         v->depth = second_depth(quality, confirmed, factor);
-        v->far = ramp(v->depth, SECOND_OPEN, SECOND_EQUAL) *
-                 fmax(0, 1 - 2 * above(confirmed->z_second / OVERCONFIDENT));
         rc = pm_tiles_measure(
             quality->tiles, quality->level, confirmed->dy, confirmed->dx, factor, &v->fit, err);
     }
@@ -350,8 +361,8 @@ enum pm_code pm_quality_measure(struct pm_quality *quality, const struct pm_alig
     if (rc == PM_OK && v.near > 0) {
         rc = vote_near(quality, query, confirmed, &v.near, err);
     }
-    if (rc == PM_OK && v.far > 0 && !isnan(confirmed->second_loss)) {
-        rc = vote_far(quality, query, confirmed, &v.far, err);
+    if (rc == PM_OK && v.near > 0 && !isnan(confirmed->second_loss)) {
+        rc = vote_far(quality, query, confirmed, v.depth, &v.far, err);
     }
     v.match = isnan(v.fit.agreement) ? 1 : ramp(v.fit.agreement, RELATED, UNRELATED);
     shift->flags |= tile_flags(&v.fit);

@@ -150,40 +150,45 @@ static void count_row(struct pm_votes *votes, int i, struct pm_candidate answer,
     votes->samples[group][half] += 1;
 }
 
-/* The means of a square region in both halves; false: one of them is empty. */
-static bool region(const struct pm_votes *votes, int k, int group, int across, double mean[2])
+/* The frame is cut into split x split regions. The mean of one in both halves; false: one of them
+ * is empty. */
+static bool region(const struct pm_votes *votes, int k, int split, int at, double mean[2])
 {
-    int c0 = votes->columns * across / GROUPS, c1 = votes->columns * (across + 1) / GROUPS;
+    int g0 = GROUPS / split * (at / split), g1 = g0 + GROUPS / split;
+    int c0 = votes->columns * (at % split) / split, c1 = votes->columns * (at % split + 1) / split;
 
     for (int half = 0; half < 2; half++) {
-        double sum = 0;
-        for (int c = c0; c < c1; c++) {
-            sum += votes->table[k][group][c].sum[half];
+        double sum = 0, samples = 0;
+        for (int g = g0; g < g1; g++) {
+            samples += votes->samples[g][half];
+            for (int c = c0; c < c1; c++) {
+                sum += votes->table[k][g][c].sum[half];
+            }
         }
-        if (!(votes->samples[group][half] > 0) || c1 == c0) {
+        if (!(samples > 0) || c1 == c0) {
             return false;
         }
-        mean[half] = sum / votes->samples[group][half];
+        mean[half] = sum / samples;
     }
     return true;
 }
 
 /* See struct pm_vote. The noise of a region is taken from how far its halves are apart, on average
  * over the frame. */
-static double opposed(const struct pm_votes *votes, int k)
+static double opposed(const struct pm_votes *votes, int k, int split)
 {
     double mean[2], squares = 0, with = 0, against = 0, error;
     int n = 0;
 
-    for (int i = 0; i < GROUPS * GROUPS; i++) {
-        if (region(votes, k, i / GROUPS, i % GROUPS, mean)) {
+    for (int i = 0; i < split * split; i++) {
+        if (region(votes, k, split, i, mean)) {
             squares += (mean[0] - mean[1]) * (mean[0] - mean[1]) / 4;
             n++;
         }
     }
     error = n > 0 ? sqrt(squares / n) : 0;
-    for (int i = 0; i < GROUPS * GROUPS; i++) {
-        if (region(votes, k, i / GROUPS, i % GROUPS, mean)) {
+    for (int i = 0; i < split * split; i++) {
+        if (region(votes, k, split, i, mean)) {
             double v = (mean[0] + mean[1]) / 2;
             with += v > CLEAR * error ? v : 0;
             against += v < -CLEAR * error ? -v : 0;
@@ -252,7 +257,9 @@ enum pm_code pm_votes_take(struct pm_votes *votes, const struct pm_align_query *
         count_row(votes, i, answer, alternatives, count);
     }
     for (int k = 0; k < count; k++) {
-        out[k] = (struct pm_vote){.opposed = opposed(votes, k), .z_columns = z_columns(votes, k)};
+        out[k] = (struct pm_vote){
+            .opposed = fmax(opposed(votes, k, GROUPS), opposed(votes, k, GROUPS / 2)),
+            .z_columns = z_columns(votes, k)};
     }
     return PM_OK;
 }
