@@ -237,12 +237,12 @@ class Campaign:
     def end_after(self, process, delay, born):
         """Kills it unless it has ended by itself or by the shim; returns how it ended."""
         from_s = time.monotonic() if born else None
-        limit_s = time.monotonic() + 30 * kit.SLOW
+        patience = kit.Patience(30)
         while process.poll() is None:
             now_s = time.monotonic()
             if from_s is None and b"event=start" in kit.read_file(self.log_path):
                 from_s = now_s
-            if from_s is not None and now_s - from_s >= delay or now_s > limit_s:
+            if from_s is not None and now_s - from_s >= delay or patience.over():
                 process.kill()
                 break
             time.sleep(0.004)

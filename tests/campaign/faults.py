@@ -36,7 +36,7 @@ KINDS = [
     ("site", [errno.ENOMEM], ""),
     ("open", [errno.EMFILE, errno.EIO, errno.EACCES, errno.ENOENT], "TOP"),
     ("read", [errno.EIO, SHORT], "TOP"),
-    ("write", [errno.EIO, errno.ENOSPC, SHORT], "TOP"),
+    ("write", [errno.EIO, errno.ENOSPC, SHORT], "/place/"),
     ("sync", [errno.EIO, errno.ENOSPC], "TOP"),
     ("rename", [errno.EIO, errno.ENOSPC], "TOP"),
     ("mkdir", [errno.EIO, errno.ENOSPC, errno.EACCES], "TOP"),
@@ -46,7 +46,7 @@ KINDS = [
     ("thread", [errno.EAGAIN], ""),
     ("step", [5, 7, 10, 13], ""),  # SQLite: busy, no memory, input/output, full
 ]
-LIMIT_S = 30 * kit.SLOW
+LIMIT_S = 30
 WARP = "10"  # delays of retries are 10 times as short
 
 
@@ -87,11 +87,10 @@ class Campaign:
         with open(slot.log, "wb") as log:
             process = slot.place.start(log, daemon, SHIM_FAIL=rule, SHIM_WARP=WARP,
                                        SHIM_COUNTS=slot.counts)
-            deadline = time.monotonic() + LIMIT_S
-            asked = False
-            while process.poll() is None and time.monotonic() < deadline:
+            patience, asked = kit.Patience(LIMIT_S), False
+            while process.poll() is None and not patience.over():
                 if daemon and not asked and b"event=start" in kit.read_file(slot.log):
-                    asked = self.at_rest(slot.place) or time.monotonic() > deadline - LIMIT_S / 2
+                    asked = self.at_rest(slot.place) or patience.left_s < LIMIT_S * kit.SLOW / 2
                     if asked:
                         process.terminate()
                 time.sleep(0.01)
@@ -174,7 +173,7 @@ class Campaign:
                 self.check_after(slot)
                 with self.lock:
                     self.ends[end] += 1
-                    self.tried[kind[0] + (" " + kind[2] if kind[2] not in ("", "TOP") else "")] += 1
+                    self.tried[kind[0] + (" of inotify" if kind[2] == "inotify" else "")] += 1
             self.slots.put(slot)
             return fired
         except kit.Wrong as e:

@@ -30,6 +30,20 @@ def seed_from(text):
     return int(text) if text else int(time.time()) % 1000000
 
 
+class Patience:
+    """A deadline for loops that ask again and again. A pause of the whole machine, in which the one
+    waited for stood still as well, does not count."""
+
+    def __init__(self, seconds):
+        self.left_s, self.at_s = seconds * SLOW, time.monotonic()
+
+    def over(self):
+        now_s = time.monotonic()
+        self.left_s -= min(now_s - self.at_s, 0.2)
+        self.at_s = now_s
+        return self.left_s < 0
+
+
 def make_pairs(folder, scenes, targets, seed, size="96x80"):
     """Small grey pairs from photographs; a pair takes some 10 ms."""
     make = os.path.join(REPO, "tests", "lib", "make_pairs.py")
@@ -192,9 +206,9 @@ def finish(place, log, pairs, daemon=False):
     log.seek(0, os.SEEK_END)
     before = log.tell()
     process = place.start(log, daemon)
-    deadline = time.monotonic() + (60 + pairs / 5) * SLOW
+    patience = Patience(60 + pairs / 5)
     try:
-        while process.poll() is None and time.monotonic() < deadline:
+        while process.poll() is None and not patience.over():
             if daemon and all_settled(place, pairs) and b"event=start" in read_file(log.name)[before:]:
                 process.terminate()
                 daemon = False
