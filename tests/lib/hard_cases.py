@@ -37,22 +37,50 @@ PHOTOS = {
         )
     ),
 }
+# Small ones of other packages, for a last judgement on photographs that nobody has set a threshold by
+# or looked at before: too small for the large pairs of the usual run. Absolute paths.
+SKIMAGE = "/usr/lib/python3/dist-packages/skimage/data/"
+BACKSTRETCH = "/usr/share/doc/libjs-jquery-backstretch/examples/"
+FRESH = {
+    "python3-skimage": tuple(
+        SKIMAGE + name
+        for name in ("astronaut.png", "brick.png", "camera.png", "cell.png", "grass.png",
+                     "gravel.png", "hubble_deep_field.jpg", "ihc.png", "moon.png",
+                     "motorcycle_left.png", "retina.jpg", "rocket.jpg")
+    ),
+    "libjs-jquery-backstretch": tuple(
+        BACKSTRETCH + name
+        for name in ("coffee.jpg", "dome.jpg", "pot-holder.jpg", "sample1_1920.jpg",
+                     "sample2_1920.jpg")
+    ),
+}
 # Boards, mesh, ribs, blades of grass, cables: photographs that repeat themselves.
-REPEATING = ("friends_", "greentock_", "Blinds", "Wood", "GreenMeadow", "Bridge_")
+REPEATING = ("friends_", "greentock_", "Blinds", "Wood", "GreenMeadow", "Bridge_", "brick.", "grass.",
+             "gravel.", "pot-holder.", "sample2_")
 # Much sky, wall or blur.
-SKY = ("Bridge_", "free_", "Storm", "Dune", "aitzgorri_", "sunset_", "Aqua", "seeding_", "TwoWings")
+SKY = ("Bridge_", "free_", "Storm", "Dune", "aitzgorri_", "sunset_", "Aqua", "seeding_", "TwoWings",
+       "retina.", "rocket.", "moon.", "camera.", "hubble_", "dome.", "coffee.")
 
 NOISES = ("none", "medium", "heavy", "veryheavy")
 SIZE = (640, 480)  # w, h; 0.3 MP, so that a full-range brute force stays affordable
-PRIMES = ((617, 431), (521, 653), (463, 379), (601, 601), (743, 401))
+PRIMES = (617, 601, 521, 463, 431, 409, 379, 353, 317, 281, 251, 211, 199, 181, 163, 149)
 BLUR_PX = 64  # margin around a scene for what filters and rotations reach
 PEDESTAL = 0.1  # keeps a pattern's dark side off 0
 SUB_PX = 0.45  # beyond half a pixel the next whole shift would be the nearest
 
 
-def photos():
-    """Installed ones, as paths; the order of PHOTOS."""
-    found = [os.path.join(make_pairs.PHOTO_DIR, n) for names in PHOTOS.values() for n in names]
+def photos(chosen="usual"):
+    """Installed ones, as paths, in the order of PHOTOS: all of these ("usual"), one half of them
+    ("tuned", "heldout"), or the FRESH ones."""
+    folder = os.environ.get("PAIRMILL_FRESH_PHOTOS")
+    if chosen == "fresh":
+        found = [p for names in FRESH.values() for p in names]
+        if folder:
+            found = [os.path.join(folder, os.path.basename(p)) for p in found]
+    else:
+        found = [os.path.join(make_pairs.PHOTO_DIR, n) for names in PHOTOS.values() for n in names]
+    if chosen in ("tuned", "heldout"):
+        found = [p for p in found if held_out(p) == (chosen == "heldout")]
     return [path for path in found if os.path.exists(path)]
 
 
@@ -96,6 +124,8 @@ class Draft:
         self.scene = self.gt = self.target = None
         self.clip_at = None  # light at which both sensors saturate
         self.pattern = None  # what the sensor adds to both
+        self.broken = False  # some samples are not finite
+        self.answerless = False
         self.whole = True  # the target is the gt moved by whole pixels, and nothing else moved
 
     def margin(self):
@@ -195,8 +225,8 @@ def clipped(d):
 
 
 def subpixel(d):
-    """The target lies up to SUB_PX off the whole pixel, by Fourier (band-limited) resampling."""
-    d.whole = False
+    """The target lies up to SUB_PX off the whole pixel, by Fourier (band-limited) resampling; the
+    nearest whole shift is the right one."""
     d.load()
     fy, fx = d.rng.uniform(-SUB_PX, SUB_PX, 2)
     d.cut_both(fourier_moved(d.scene, fy, fx))
@@ -280,7 +310,8 @@ def bayer_odd(d):
 
 
 def prime(d):
-    d.w, d.h = PRIMES[int(d.rng.integers(len(PRIMES)))]
+    fits = [p for p in PRIMES if p <= min(d.w, d.h) * 1.05]
+    d.w, d.h = (int(v) for v in d.rng.choice(fits[:5], 2))
     plain(d)
 
 
@@ -300,11 +331,66 @@ def small_soft(d):
     soft(d)
 
 
+def banding(d):
+    """Lines only, all rows or all columns: half as strong as the scene, the same in both."""
+    while min(abs(d.dy), abs(d.dx)) < 8:
+        d.dy, d.dx = (int(v) for v in d.rng.integers(-d.max_shift, d.max_shift + 1, 2))
+    plain(d)
+    d.gain = 1.0
+    moved = float(np.abs(d.gt - d.target).mean())
+    shape = (d.h, 1, 1) if d.rng.integers(2) else (1, d.w, 1)
+    d.pattern = PEDESTAL + np.float32(0.4 * moved) * d.rng.standard_normal(shape, dtype=np.float32)
+
+
+def at_limit(d):
+    """One or both shifts are as large as the range allows."""
+    limits = [int(s) * d.max_shift for s in d.rng.choice([-1, 1], 2)]
+    which = int(d.rng.integers(3))
+    d.dy = limits[0] if which != 1 else d.dy
+    d.dx = limits[1] if which != 0 else d.dx
+    plain(d)
+
+
+def nonfinite(d):
+    """Floats of which some are NaN or infinite: single samples, and a dead column."""
+    d.dtype, d.broken = "f32", True
+    plain(d)
+
+
+# Pairs without a right answer: any that is relied on is wrong.
+
+
+def beyond(d):
+    """The scene lies outside the range that is searched, by 10 px or more."""
+    plain(d)
+    reach = d.max_shift
+    d.max_shift = int(0.4 * reach)
+    while max(abs(d.dy), abs(d.dx)) < d.max_shift + 10:
+        d.dy, d.dx = (int(v) for v in d.rng.integers(-reach, reach + 1, 2))
+    m = reach + BLUR_PX
+    d.target = d.scene[m + d.dy : m + d.dy + d.h, m + d.dx : m + d.dx + d.w].copy()
+    d.answerless = True
+
+
+def different(d):
+    """Two scenes that have nothing in common: one piece of a photograph, and another upside down."""
+    plain(d)
+    d.target = window(d.path, d.w, d.h, d.rng)[::-1, ::-1].copy()
+    d.answerless = True
+
+
+def constant(d):
+    """No scene at all: even light, and noise in the target."""
+    plain(d)
+    d.gt[:] = d.target[:] = np.float32(d.rng.uniform(0.1, 0.9))
+    d.answerless = True
+
+
 CASES = {
     case.__name__: case
     for case in (plain, large, tiny, sky, tiled, moving, rotation, gradient, clipped, subpixel)
     + (soft, jpeg, pattern, pattern_axis, pattern_strong, grey, half, float32, bayer, bayer_odd)
-    + (prime, small, small_soft)
+    + (prime, small, small_soft, banding, at_limit, nonfinite, beyond, different, constant)
 }
 CASES["repetitive"] = plain  # on the photographs of REPEATING only
 
@@ -393,15 +479,21 @@ def finished(d, light, scale, noise):
         light = np.minimum(light, 1)
     if d.jpeg:
         return through_jpeg(light, int(d.rng.integers(70, 96)))
-    return make_pairs.to_samples(light, d.dtype)
+    samples = make_pairs.to_samples(light, d.dtype)
+    if d.broken:
+        bad = d.rng.random(samples.shape) < 0.002
+        samples[bad] = d.rng.choice(np.float32([np.nan, np.inf, -np.inf]), int(bad.sum()))
+        samples[:, int(d.rng.integers(d.w))] = np.nan
+    return samples
 
 
 class Pair:
-    """gt and target as samples; truth is (dy, dx). Where not whole, the target is not the gt moved
-    by whole pixels, and a shift whose L1 is no worse than the made one's is as good an answer."""
+    """gt and target as samples; truth is (dy, dx), None: there is none. Where not whole, parts of the
+    target moved otherwise, and a shift 1 px beside the made one is as good when its L1 is no worse."""
 
     def __init__(self, gt, target, draft):
-        self.gt, self.target, self.truth = gt, target, (draft.dy, draft.dx)
+        self.gt, self.target = gt, target
+        self.truth = None if draft.answerless else (draft.dy, draft.dx)
         self.max_shift, self.gain, self.whole = draft.max_shift, draft.gain, draft.whole
 
 
