@@ -195,6 +195,30 @@ static void equal_images_are_sure(void **state)
     drop(&p);
 }
 
+/* Where the slope goes on down outside the range, the edge is no answer; where the scene does lie
+ * on the edge, it is. */
+static void a_scene_beyond_the_range_is_doubted(void **state)
+{
+    struct pm_synth spec = plain;
+    struct pair p;
+    (void)state;
+    for (int made = 23; made <= 25; made++) {
+        struct pm_shift shift;
+        spec.scene = PM_SYNTH_SMOOTH;
+        spec.dx = made;
+        make(&p, &spec);
+        shift = find(&p, false, 23);
+        assert_true((shift.flags & PM_FLAG_SHIFT_AT_LIMIT) != 0);
+        if (made == 23) {
+            assert_int_equal(shift.dx, 23);
+            assert_true(shift.confidence > 0.9);
+        } else {
+            assert_true(shift.confidence < 0.5);
+        }
+        drop(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,6 +229,7 @@ int main(void)
         cmocka_unit_test(light_that_changes_over_the_frame),
         cmocka_unit_test(the_residual_of_a_fraction_of_a_pixel),
         cmocka_unit_test(equal_images_are_sure),
+        cmocka_unit_test(a_scene_beyond_the_range_is_doubted),
     };
     return cmocka_run_group_tests(tests, open_aligner, close_aligner);
 }

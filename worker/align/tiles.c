@@ -16,7 +16,8 @@
     0.03            /* kink of a tile's L1, relative to L1 itself, below which it says nothing */
 #define ROUNDS 6    /* of reweighting */
 #define SOFT_PX 0.5 /* level px; distance from the fit at which a tile's weight is halved */
-#define DARK 4      /* level steps; a ratio of darker tiles is rounding */
+#define FEW_RATIOS 4.0
+#define DARK 4 /* level steps; a ratio of darker tiles is rounding */
 
 struct pm_tiles {
     struct pm_tile *map;
@@ -340,6 +341,7 @@ static void fit_drift(struct pm_tiles *tiles, double half_h, double half_w, stru
     fit->drift = 2 * (fabs(a) * half_h + fabs(b) * half_w);
     fit->drift_error = 2 * sqrt(squares / (n - 3)) *
                        hypot(yy > 0 ? half_h / sqrt(yy) : 0, xx > 0 ? half_w / sqrt(xx) : 0);
+    fit->drift_error *= 1 + FEW_RATIOS / (n - 3); /* the spread of few tiles is itself a guess */
 }
 
 static void summarise(const struct agreement *sum, double unit, struct pm_tile_fit *fit)
