@@ -13,10 +13,14 @@
 #define SHIFTS 11
 static const int beside[SHIFTS] = {0, -8, -5, -3, -2, -1, 1, 2, 3, 5, 8};
 #define PLACES_MOST 96  /* looked at, spread over the frame; */
-#define PLACES_LEAST 16 /* as many between as make */
-#define SAMPLES 300000  /* so many samples of one image */
+#define PLACES_LEAST 12 /* as many between as make */
+#define SAMPLES 300000  /* so many samples of one image; */
+#define SAMPLES_LARGE 60000
+#define LARGE_PIXELS 4e6
+#define SEGMENT_PX 1024 /* of a row at one place, at most */
 #define PARTS 8         /* of a place, each a witness of its own */
 #define CLEAR 4.0       /* standard errors */
+#define GOLDEN 0.6180339887498949
 
 /* One answer in question. Values are luma in staged units. */
 struct lines {
@@ -24,7 +28,7 @@ struct lines {
     struct pm_stage stage;
     bool columns; /* lines of columns are in question, else lines of rows */
     int dy, dx;
-    struct pm_overlap o;
+    struct pm_overlap o; /* of the whole; x and w: of the segment at one place */
     void *staged;
     float *luma;                         /* of a row */
     float *gt, *target;                  /* what is left without the lines, at one place */
@@ -43,13 +47,13 @@ static void read_row(const struct lines *l, bool target, int x, int y, int n, fl
     } else {
         pm_stage_gt(&l->stage, x, y, n, l->staged);
     }
-    for (int i = 0; i < n; i++) {
-        float sum = 0;
-        for (int c = 0; c < channels; c++) {
-            sum += l->stage.is_float ? ((const float *)l->staged)[i * channels + c]
-                                     : (float)((const int16_t *)l->staged)[i * channels + c];
-        }
-        out[i] = sum;
+    for (int i = 0; i < n && l->stage.is_float; i++) {
+        const float *s = (const float *)l->staged + (size_t)i * (size_t)channels;
+        out[i] = channels == 3 ? s[0] + s[1] + s[2] : s[0];
+    }
+    for (int i = 0; i < n && !l->stage.is_float; i++) {
+        const int16_t *s = (const int16_t *)l->staged + (size_t)i * (size_t)channels;
+        out[i] = (float)(channels == 3 ? s[0] + s[1] + s[2] : s[0]);
     }
 }
 
@@ -141,14 +145,18 @@ static bool other_is_lower(const struct lines *l)
     return false;
 }
 
-/* Rows (or columns) at places spread over the overlap. */
+/* Rows (or columns) at places spread over the overlap, which is put back. */
 static bool look(struct lines *l)
 {
+    const struct pm_overlap whole = l->o;
+    const struct pm_image *gt = l->query->gt->image;
     int height = l->columns ? 2 * BOX_PX : 1;
-    int y0 = l->o.gt_y + (l->columns ? 0 : REACH);
-    int y1 = l->o.gt_y + l->o.h - height + 1 - (l->columns ? 0 : REACH);
-    double per_place = (double)height * l->o.w * l->query->gt->image->channels;
-    int places = (int)fmin(PLACES_MOST, fmax(PLACES_LEAST, SAMPLES / per_place));
+    int y0 = whole.gt_y + (l->columns ? 0 : REACH);
+    int y1 = whole.gt_y + whole.h - height + 1 - (l->columns ? 0 : REACH);
+    int w = whole.w < SEGMENT_PX ? whole.w : SEGMENT_PX;
+    double samples = (double)gt->w * gt->h < LARGE_PIXELS ? SAMPLES : SAMPLES_LARGE;
+    int places =
+        (int)fmin(PLACES_MOST, fmax(PLACES_LEAST, samples / ((double)height * w * gt->channels)));
 
     l->n = 0;
     memset(l->mean, 0, sizeof l->mean);
@@ -156,6 +164,10 @@ static bool look(struct lines *l)
     places = places < y1 - y0 ? places : y1 - y0;
     for (int i = 0; i < places; i++) {
         int y = y0 + (int)(((int64_t)2 * i + 1) * (y1 - y0) / (2 * (int64_t)places));
+        int x = (int)(fmod(i * GOLDEN, 1) * (whole.w - w)); /* spread evenly however many */
+        l->o.w = w;
+        l->o.gt_x = whole.gt_x + x;
+        l->o.target_x = whole.target_x + x;
         if (l->columns) {
             place_columns(l, y);
         } else {
@@ -163,6 +175,7 @@ static bool look(struct lines *l)
         }
         add_place(l);
     }
+    l->o = whole;
     return other_is_lower(l);
 }
 
@@ -177,7 +190,7 @@ enum pm_code pm_pattern_lines(
     *lines = false;
     l.o = pm_overlap_full(gt->w, gt->h, dy, dx);
     pm_stage_init(&l.stage, query);
-    if ((dy != 0 && dx != 0) || l.stage.exact_only || l.o.w < 4 * PARTS * BOX_PX / 2 ||
+    if ((dy != 0 && dx != 0) || l.stage.exact_only || l.o.w < 2 * PARTS * BOX_PX ||
         l.o.h < 4 * BOX_PX) {
         return PM_OK;
     }
