@@ -325,7 +325,7 @@ def small(d):
 
 def small_soft(d):
     """A band under 100 px high and a blurred target."""
-    d.w, d.h = int(d.rng.integers(60, 400)), int(d.rng.integers(40, 100))
+    d.w, d.h = int(d.rng.integers(60, min(400, d.w + 1))), int(d.rng.integers(40, 100))
     d.max_shift = min(d.max_shift, 40, d.w // 3, d.h // 3)
     d.dy, d.dx = (int(v) for v in d.rng.integers(-d.max_shift, d.max_shift + 1, 2))
     soft(d)

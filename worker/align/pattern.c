@@ -9,12 +9,12 @@
 #include "worker/kernels/l1.h"
 
 #define BOX_PX 8 /* averaged along a line, which leaves an eighth of a pixel pattern's variance */
-#define REACH 8  /* px beside the answer that are looked at */
-#define SHIFTS 11
-static const int beside[SHIFTS] = {0, -8, -5, -3, -2, -1, 1, 2, 3, 5, 8};
-#define PLACES_MOST 96  /* looked at, spread over the frame; */
-#define PLACES_LEAST 12 /* as many between as make */
-#define SAMPLES 300000  /* so many samples of one image; */
+#define REACH 5  /* px beside the answer looked at; a scene further off is lower there too */
+#define SHIFTS 7
+static const int beside[SHIFTS] = {0, -5, -2, -1, 1, 2, 5};
+#define PLACES_MOST 96 /* looked at, spread over the frame; */
+#define PLACES_LEAST 8 /* as many between as make */
+#define SAMPLES 300000 /* so many samples of one image; */
 #define SAMPLES_LARGE 60000
 #define LARGE_PIXELS 4e6
 #define SEGMENT_PX 1024 /* of a row at one place, at most */

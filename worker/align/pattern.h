@@ -10,7 +10,7 @@
 #include "worker/align/levelsearch.h"
 
 /* *lines: seen without what whole rows (dy 0) or whole columns (dx 0) have in common, and with
- * single pixels averaged away, the scene clearly lies up to 8 px beside the answer. */
+ * single pixels averaged away, the scene clearly lies beside the answer. */
 enum pm_code pm_pattern_lines(
     const struct pm_align_query *query, int dy, int dx, bool *lines, struct pm_err *err);
 
