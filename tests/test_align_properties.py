@@ -6,7 +6,7 @@ L1 of the range, so transposing, turning, mirroring and scaling a pair must chan
 exactly so, on any pair, decided or not: the table of losses is the same one, rearranged. Swapping
 gt and target and cropping the windows differently compare a few other pixels (at odd shifts
 RAWNIND.md 2.5 drops the last row of a pair, but the first of the swapped one), so decided pairs
-only are asked.
+only are asked. No answer has a larger loss than that of `original`.
 
 With PAIRMILL_SHORT=1, or a BUILD folder of a sanitizer, two photographs and two methods.
 Drives $BUILD/tests/test_align in its `pair` mode. Exit: 0 pass, 1 fail, 77 no photographs.
@@ -91,11 +91,11 @@ def crop(image, y, x):
     return image[y : image.shape[0] - CROP + y, x : image.shape[1] - CROP + x]
 
 
-def answers(gt, target, max_shift):
+def answers(gt, target, max_shift, methods=METHODS):
     with tempfile.TemporaryDirectory() as folder:
         paths = test_alignment.write_pair(
             folder, np.ascontiguousarray(gt), np.ascontiguousarray(target))
-        return test_alignment.run_align(paths, list(METHODS), max_shift)
+        return test_alignment.run_align(paths, list(methods), max_shift)
 
 
 def near(a, b, relative):
@@ -140,6 +140,15 @@ def check_itself(pair, wrong):
                 m, a["dy"], a["dx"], a["loss"], a["gain"]))
 
 
+def check_original(pair, base, wrong):
+    """No method returns a larger loss than the old search, whose range is a little larger."""
+    old = answers(pair.gt, pair.target, pair.max_shift, ("original",))["original"]
+    if max(abs(old["dy"]), abs(old["dx"])) <= pair.max_shift:
+        for m in METHODS:
+            if base[m]["loss"] > old["loss"] * (1 + 1e-9):
+                wrong.append("%s: loss %.12g, original's is %.12g" % (m, base[m]["loss"], old["loss"]))
+
+
 def check(task):
     path, case, noise = task
     pair = hard_cases.make(case, noise, path, SEED, MAX_SHIFT, SIZE)
@@ -153,6 +162,7 @@ def check(task):
         check_crops(pair, wrong)
         check_itself(pair, wrong)
     check_exact(pair, base, case in DECIDED, wrong)
+    check_original(pair, base, wrong)
     label = "%s %s %s" % (hard_cases.short_name(path), case, noise)
     return ["%s: %s" % (label, w) for w in wrong]
 
