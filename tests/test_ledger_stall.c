@@ -56,6 +56,18 @@ bool pm_owner_last_step(const struct pm_owner *owner, int64_t job_id, int *step)
     return false;
 }
 
+const char *pm_owner_last_signal(const struct pm_owner *owner, int64_t job_id)
+{
+    (void)owner;
+    (void)job_id;
+    return NULL;
+}
+
+void pm_owner_forget_former(struct pm_owner *owner)
+{
+    (void)owner;
+}
+
 void pm_owner_beat(struct pm_owner *owner, int worker, int64_t job_id, int step)
 {
     (void)owner;
