@@ -129,9 +129,10 @@ static void add_row(const struct pm_votes *votes, int y, struct pm_candidate s, 
 static void count_row(struct pm_votes *votes, int i, struct pm_candidate answer,
     const struct pm_candidate *alternatives, int count)
 {
-    int y = votes->y0 + (int)(((int64_t)2 * i + 1) * (votes->y1 - votes->y0) / (2 * votes->rows));
+    int y = votes->y0 +
+            (int)(((int64_t)2 * i + 1) * (votes->y1 - votes->y0) / (2 * (int64_t)votes->rows));
     int group = i * GROUPS / votes->rows, half = i & 1, n = votes->x1 - votes->x0;
-    double here[COLUMNS], there[COLUMNS];
+    double here[COLUMNS] = {0}, there[COLUMNS] = {0};
 
     votes->staged_y = -1;
     if (!votes->stage.exact_only) {
