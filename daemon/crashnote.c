@@ -19,7 +19,8 @@ static const struct {
     {SIGABRT, "SIGABRT"}, {SIGSYS, "SIGSYS"}};
 #define FAULTS (sizeof faults / sizeof faults[0])
 
-static volatile sig_atomic_t note_fd = -1;
+static atomic_int note_fd = -1;
+static atomic_bool written;
 static struct sigaction before[FAULTS];
 
 static _Thread_local struct {
@@ -79,9 +80,10 @@ static void note(const char *signal_name, bool mine)
         line.text[line.used++] = ' ';
     }
     line.text[line.used] = '\n';
-    ssize_t written = pwrite(note_fd, line.text, sizeof line.text,
+    atomic_store(&written, true);
+    ssize_t size = pwrite(note_fd, line.text, sizeof line.text,
         job_id != 0 ? (off_t)(here.worker + 1) * PM_CRASHNOTE_LINE : 0);
-    (void)written; /* nobody is left to be told */
+    (void)size; /* nobody is left to be told */
 }
 
 static void on_fault(int number, siginfo_t *info, void *context)
@@ -111,6 +113,7 @@ void pm_crashnote_open(int fd)
         pm_crashnote_close();
     }
     note_fd = fd;
+    atomic_store(&written, false);
     for (size_t i = 0; i < FAULTS; i++) {
         sigaction(faults[i].number, &action, &before[i]);
     }
@@ -125,6 +128,11 @@ void pm_crashnote_close(void)
         sigaction(faults[i].number, &before[i], NULL);
     }
     note_fd = -1;
+}
+
+bool pm_crashnote_written(void)
+{
+    return atomic_load(&written);
 }
 
 void pm_crashnote_thread(int worker, const _Atomic int64_t *job_id, const atomic_int *step)

@@ -15,6 +15,7 @@
 #define PM_DAEMON_CRASHNOTE_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define PM_CRASHNOTE_LINE 64 /* bytes of a line of the file, the newline included */
@@ -22,6 +23,9 @@
 /* Notes go to fd, a worker's to line worker + 1, anything else's to line 0, after the pid. */
 void pm_crashnote_open(int fd);
 void pm_crashnote_close(void);
+
+/* The process is dying and has said why: the file's lines are to stay as they are. */
+bool pm_crashnote_written(void);
 
 /* This thread is that worker; *job_id and *step (enum pm_step, -1 none) are read when it crashes.
  * worker -1: none, the pointers may be NULL. */

@@ -206,7 +206,7 @@ bool pm_owner_last_step(const struct pm_owner *owner, int64_t job_id, int *step)
 void pm_owner_beat(struct pm_owner *owner, int worker, int64_t job_id, int step)
 {
     char line[LINE];
-    if (worker < 0 || worker >= PM_OWNER_WORKERS) {
+    if (worker < 0 || worker >= PM_OWNER_WORKERS || pm_crashnote_written()) {
         return;
     }
     if (job_id == 0) {

@@ -114,6 +114,8 @@ class Campaign:
     # --- judging ---
 
     def check_end(self, code, text, daemon, slot):
+        if re.search(r"shim: fail site .* in=\S*lib[at]san\.so", text):
+            return "the sanitizer's own"
         if re.search(r"Sanitizer|runtime error:", text):
             raise kit.Wrong(text)
         if code == -6 and re.search(r"shim: fail (site|thread) .* in=\S*libuv\.so", text):
