@@ -8,13 +8,18 @@
 #include "worker/kernels/gradient.h"
 
 #define HALO PM_GRADIENT_HALO
-#define MOST_DOWN 10
-#define MOST_ACROSS 20
+#define MOST_DOWN 8
+#define MOST_ACROSS 15
 #define MOST_HEIGHT 16
 #define STRIDE (PM_GRADIENT_SIDE + 2 * HALO)
-#define FEWEST 9       /* patches from which errors can be told */
-#define STEPS 5        /* of Newton; 3 are usual */
-#define CLOSE_PX 5e-4  /* a step shorter than this is the last */
+#define FEWEST 9      /* patches from which errors can be told */
+#define STEPS 5       /* of Newton; 3 are usual */
+#define CLOSE_PX 5e-4 /* a step shorter than this is the last */
+/* With many patches every fourth leads to where all of them are looked at; from there a step this
+ * short leaves less than CLOSE_PX, as steps shrink tenfold or faster. */
+#define MANY 96
+#define FEW_OF_MANY 4
+#define CLOSE_FROM_FEW_PX 5e-3
 #define FLAT 1e-14     /* mean squared slope, full scale 1 per px, that is rounding */
 #define USUAL_PX 0.1   /* the usual pull is never taken to be less: clean patches must not fight */
 #define MOST_LEVER 0.9 /* of the answer that one patch is taken to carry */
@@ -92,18 +97,28 @@ static void place(const struct patches *p, int i, int *y, int *x)
     *x = p->across > 1 ? (int)(room_x * (i % p->across) / (p->across - 1)) : 0;
 }
 
-/* Sums of all patches at the fraction (dy, dx). */
-static void look(struct patches *p, double dy, double dx)
+/* The next patch after i, in diagonals that are `every` apart. */
+static int next_patch(const struct patches *p, int i, int every)
+{
+    do {
+        i++;
+    } while ((i % p->across + i / p->across) % every != 0);
+    return i;
+}
+
+/* Sums of the patches (one in `every`) at the fraction (dy, dx). */
+static void look(struct patches *p, double dy, double dx, int every)
 {
     float gt[(MOST_HEIGHT + 2 * HALO) * STRIDE], target[(MOST_HEIGHT + 2 * HALO) * STRIDE];
     struct pm_gradient_taps taps;
-    int y, x;
+    int y, x, next;
 
     pm_gradient_taps(dy, dx, &taps);
     p->n = 0;
-    for (int i = 0; i < p->down * p->across; i++) {
-        if (i + 1 < p->down * p->across) {
-            place(p, i + 1, &y, &x);
+    for (int i = 0; i < p->down * p->across; i = next) {
+        next = next_patch(p, i, every);
+        if (next < p->down * p->across) {
+            place(p, next, &y, &x);
             fetch(p, p->gt, p->overlap.gt_y + y, p->overlap.gt_x + x);
             fetch(p, p->target, p->overlap.target_y + y, p->overlap.target_x + x);
         }
@@ -210,42 +225,56 @@ static void put_errors(const struct patches *p, const double inverse[3], double 
     }
 }
 
-bool pm_residual_measure(const struct pm_image *gt, const struct pm_image *target, double gain,
-    int dy, int dx, struct pm_residual *out)
+/* Newton's steps from *out on. False: nothing can be said. */
+static bool descend(struct patches *p, int every, double close_px, struct pm_residual *out)
 {
-    struct patches p = {.gt = gt,
-        .target = target,
-        .ops = pm_gradient(),
-        .gain = gain,
-        .overlap = pm_overlap_full(gt->w, gt->h, dy, dx)};
-    struct pm_gradient_sums all;
-    double at_y = 0, at_x = 0, step_y = 0, step_x = 0, inverse[3];
-
-    *out = (struct pm_residual){NAN, NAN, NAN, NAN};
-    if (!lay_out(&p)) {
-        return false;
-    }
     for (int i = 0; i < STEPS; i++) {
-        look(&p, at_y, at_x);
-        if (p.n < FEWEST) {
-            return true;
+        double at_y = out->dy, at_x = out->dx, inverse[3], step_y, step_x;
+        struct pm_gradient_sums all;
+
+        look(p, at_y, at_x, every);
+        if (p->n < FEWEST) {
+            return false;
         }
-        weigh(&p);
-        all = total(&p);
-        if (!related(&p, &all) || !invert(&all, inverse)) {
-            *out = (struct pm_residual){NAN, NAN, NAN, NAN};
-            return true;
+        weigh(p);
+        all = total(p);
+        if (!related(p, &all) || !invert(&all, inverse)) {
+            return false;
         }
         out->dy = fmax(-1, fmin(1, at_y + inverse[0] * all.y + inverse[1] * all.x));
         out->dx = fmax(-1, fmin(1, at_x + inverse[1] * all.y + inverse[2] * all.x));
         step_y = out->dy - at_y;
         step_x = out->dx - at_x;
-        if (hypot(step_y, step_x) < CLOSE_PX) {
+        if (hypot(step_y, step_x) < close_px || i == STEPS - 1) {
+            put_errors(p, inverse, all.yy + all.xx, step_y, step_x, out);
             break;
         }
-        at_y = out->dy;
-        at_x = out->dx;
     }
-    put_errors(&p, inverse, all.yy + all.xx, step_y, step_x, out);
+    return true;
+}
+
+bool pm_residual_measure(const struct pm_image *gt, const struct pm_image *target, double gain,
+    int dy, int dx, struct pm_residual *out)
+{
+    const struct pm_residual nothing = {NAN, NAN, NAN, NAN};
+    struct pm_residual few = {0};
+    struct patches p = {.gt = gt,
+        .target = target,
+        .ops = pm_gradient(),
+        .gain = gain,
+        .overlap = pm_overlap_full(gt->w, gt->h, dy, dx)};
+    bool led = false;
+
+    *out = nothing;
+    if (!lay_out(&p)) {
+        return false;
+    }
+    if (p.down * p.across >= MANY) {
+        led = descend(&p, FEW_OF_MANY, CLOSE_PX, &few) && isfinite(few.dy) && isfinite(few.dx);
+    }
+    *out = (struct pm_residual){.dy = led ? few.dy : 0, .dx = led ? few.dx : 0};
+    if (!descend(&p, 1, led ? CLOSE_FROM_FEW_PX : CLOSE_PX, out)) {
+        *out = nothing;
+    }
     return true;
 }

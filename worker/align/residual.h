@@ -13,7 +13,7 @@
  * they need no model of the noise, and hold what differs from patch to patch: noise, movement,
  * parallax, aliasing. What pulls all patches alike (a pattern of the sensor) is not in them.
  *
- * Owns: nothing. Threads: any. Memory: the stack, < 60 KB. Errors: none.
+ * Owns: nothing. Threads: any. Memory: the stack, < 50 KB. Errors: none.
  */
 #ifndef PM_WORKER_ALIGN_RESIDUAL_H
 #define PM_WORKER_ALIGN_RESIDUAL_H
@@ -22,7 +22,7 @@
 
 #include "common/image.h"
 
-#define PM_RESIDUAL_PATCHES 200 /* 20 x 10 */
+#define PM_RESIDUAL_PATCHES 120 /* 15 x 8 */
 
 struct pm_residual {
     double dy, dx;             /* px, beyond the whole shift; within -1..1 */
