@@ -52,8 +52,11 @@ static const char *caller(void)
     int depth = backtrace(frames, 8);
     bool known = dladdr((void *)kill_rule.path, &here) != 0;
     const char *name = unknown;
-    for (int i = 0; known && name == unknown && i < depth; i++) {
-        if (dladdr(frames[i], &info) != 0 && info.dli_fbase != here.dli_fbase) {
+    /* Our own frames come first, unless a sanitizer stands before backtrace() itself. */
+    for (int i = 0, ours = 0; known && name == unknown && i < depth; i++) {
+        bool found = dladdr(frames[i], &info) != 0;
+        ours += found && info.dli_fbase == here.dli_fbase;
+        if (found && info.dli_fbase != here.dli_fbase && ours > 0) {
             name = info.dli_fname;
         }
     }
