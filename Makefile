@@ -3,8 +3,7 @@
 #   make            build everything into build/          make deps     apt-get what is missing
 #   make demo       see it work on real photographs        make test     build and run every test
 #   make san        the suite under ASan+UBSan, then TSan  make lint     cppcheck and clang-tidy
-#   make guests     MINUTES=10, people holding locks       (long tests, not part of make test)
-#   make fuzz       libFuzzer on every parser; FUZZ_S=60 (each), TARGETS="tiff png ..."
+#   make crash powerloss faults model guests scale soak fuzz    the long tests: tests/tests.mk
 #   make install    DESTDIR= PREFIX=/usr/local             make format   clang-format in place
 #
 # Variables: BUILD (build), CUDA=auto|yes|no, SAN=address,undefined, WERROR=1, OPT=-O2, V=1 (show commands).
@@ -62,28 +61,11 @@ LIBS = $(PKG_LIBS) -ldl -lm -pthread
 SRC := $(filter-out %/main.c,$(wildcard common/*.c common/formats/*.c worker/*.c worker/align/*.c \
 	worker/kernels/*.c daemon/*.c cli/*.c))
 LIB_OBJ := $(SRC:%.c=$(BUILD)/%.o) $(BUILD)/gen/sql.o
-TESTLIB_SRC := $(wildcard tests/lib/*.c)
-TESTLIB_OBJ := $(TESTLIB_SRC:%.c=$(BUILD)/%.o)
-TEST_SRC := $(wildcard tests/test_*.c)
-TEST_BIN := $(TEST_SRC:%.c=$(BUILD)/%)
-# What the campaigns preload into the programs: it kills, fails and records at the n-th call.
-PRELOAD_SRC := $(wildcard tests/preload/*.c)
-PRELOAD := $(BUILD)/tests/preload.so
-BENCH_SRC := $(wildcard tests/bench/*.c)
-BENCH_BIN := $(BENCH_SRC:%.c=$(BUILD)/%)
-# Every fuzz_X.c is a program; the other files in tests/fuzz/ are what they share.
-FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
-FUZZ_BIN := $(FUZZ_SRC:%.c=$(BUILD)/%)
-FUZZKIT_SRC := $(filter-out $(FUZZ_SRC) tests/fuzz/main.c tests/fuzz/corpus.c,$(wildcard tests/fuzz/*.c))
-FUZZKIT_OBJ := $(FUZZKIT_SRC:%.c=$(BUILD)/%.o)
-# libFuzzer brings its own main; without it tests/fuzz/main.c drives the targets.
-FUZZ_MAIN := $(if $(FUZZER),,$(BUILD)/tests/fuzz/main.o)
 BIN := $(BUILD)/pairmilld $(BUILD)/pairmill
-ALL_OBJ := $(LIB_OBJ) $(TESTLIB_OBJ) $(TEST_BIN:%=%.o) $(BENCH_BIN:%=%.o) $(BUILD)/daemon/main.o \
-	$(BUILD)/cli/main.o $(FUZZ_BIN:%=%.o) $(FUZZKIT_OBJ) $(BUILD)/tests/fuzz/main.o
+MAIN_OBJ := $(BUILD)/daemon/main.o $(BUILD)/cli/main.o
 SQL := $(sort $(wildcard sql/*.sql sql/*/*.sql))
 
-.PHONY: all deps demo test check tests bench scale model soak crash powerloss guests faults fuzz fuzzers san lint format install clean help
+.PHONY: all deps demo test check san lint format install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -122,55 +104,7 @@ $(BUILD)/gen/sql.c: sql/embed.awk $(SQL)
 	$(SAY) SQL $@
 	$(Q)awk -f sql/embed.awk $(SQL) > $@.part && mv $@.part $@
 
-# An archive, so that a test with doubles of a module does not get a helper that needs the real one.
-$(BUILD)/tests/testlib.a: $(TESTLIB_OBJ)
-	@mkdir -p $(@D)
-	@rm -f $@
-	$(SAY) AR $@
-	$(Q)$(AR) rcs $@ $^
-
-$(BUILD)/tests/test_%: $(BUILD)/tests/test_%.o $(BUILD)/tests/testlib.a $(BUILD)/libpairmill.a
-	$(SAY) LD $@
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(TEST_LIBS) $(LIBS)
-
-$(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/tests/testlib.a $(BUILD)/libpairmill.a
-	$(SAY) LD $@
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
-
-# Without a sanitizer, whatever the programs have: it stands before theirs.
-$(PRELOAD): $(PRELOAD_SRC) $(wildcard tests/preload/*.h)
-	@mkdir -p $(@D)
-	$(SAY) LD $@
-	$(Q)$(CC) -std=c17 -D_GNU_SOURCE -I. -O2 -g $(WARN) -fPIC -shared -pthread -o $@ $(PRELOAD_SRC) -ldl
-
-# An archive, as above: one of its files stands in for a module of the product.
-$(BUILD)/tests/fuzz/kit.a: $(FUZZKIT_OBJ)
-	@mkdir -p $(@D)
-	@rm -f $@
-	$(SAY) AR $@
-	$(Q)$(AR) rcs $@ $^
-
-$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(FUZZ_MAIN) $(BUILD)/tests/fuzz/kit.a \
-		$(BUILD)/libpairmill.a
-	$(SAY) LD $@
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(if $(FUZZER),-fsanitize=fuzzer) -o $@ $^ $(LIBS) -lz
-
-$(BUILD)/tests/fuzz/corpus: $(BUILD)/tests/fuzz/corpus.o
-	$(SAY) LD $@
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
-
-fuzzers: $(FUZZ_BIN)
-tests: $(TEST_BIN) $(FUZZ_BIN) $(PRELOAD)
-bench: $(BENCH_BIN)
-
-# The long versions of what make test does in small.
-scale: all
-	FILES=100000 BUILD=$(BUILD) PYTHON=$(PYTHON) sh tests/e2e/20-many-files.sh
-	$(BUILD)/pairmill bench queue
-model: all
-	BUILD=$(BUILD) $(PYTHON) tests/campaign/model.py --actions $(or $(ACTIONS),10000) $(if $(SEED),--seed $(SEED))
-soak: all
-	BUILD=$(BUILD) $(PYTHON) tests/campaign/soak.py --minutes $$(($(or $(HOURS),8) * 60)) $(if $(SEED),--seed $(SEED))
+include tests/tests.mk
 
 # Installs only what is missing, and asks apt only then: an installed machine needs no root.
 deps:
@@ -197,42 +131,12 @@ test: deps
 check: $(BIN) $(TEST_BIN) $(PRELOAD) $(FUZZ_BIN)
 	@BUILD=$(BUILD) PYTHON=$(PYTHON) tests/run $(TESTS)
 
-# kill -9 at N seeded instants over 500 pairs; SEED=S repeats a campaign.
-crash: $(BIN) $(PRELOAD)
-	BUILD=$(BUILD) $(PYTHON) tests/campaign/crash.py --kills $(or $(N),1000) --seed "$(SEED)"
-
-# The power fails after every call of publishing and of the database, in many ways each.
-powerloss: $(BIN) $(PRELOAD)
-	BUILD=$(BUILD) $(PYTHON) tests/campaign/powerloss.py --seed "$(SEED)"
-
-# People at the database, for as long as it takes: a reader for MINUTES (10) under load, write locks.
-guests: $(BIN)
-	@BUILD=$(BUILD) PYTHON=$(PYTHON) sh tests/campaign/guests.sh
-
-# The n-th malloc, open, read, write, sync, rename ... fails, for every n; EACH=N: N of each kind.
-faults: $(BIN) $(PRELOAD)
-	BUILD=$(BUILD) $(PYTHON) tests/campaign/faults.py --each $(or $(EACH),0) --seed "$(SEED)"
-
 san:
 	@$(MAKE) --no-print-directory deps
 	$(MAKE) -j$$(nproc) all tests BUILD=$(BUILD)/asan SAN=address,undefined OPT='-O1 -g'
 	$(MAKE) check BUILD=$(BUILD)/asan SAN=address,undefined OPT='-O1 -g'
 	$(MAKE) -j$$(nproc) all tests BUILD=$(BUILD)/tsan SAN=thread OPT='-O1 -g'
 	$(MAKE) check BUILD=$(BUILD)/tsan SAN=thread OPT='-O1 -g'
-
-FUZZ_CC ?= $(shell sh -c 'command -v clang || command -v clang-14')
-FUZZ_S ?= 60
-FUZZ_SAN := address,undefined,float-cast-overflow
-
-# What is found lies in $(BUILD)/fuzz/fuzz/found/; tests/fuzz/run says how to repeat it.
-fuzz:
-	@$(MAKE) --no-print-directory deps
-	@printf '#include <stddef.h>\nint LLVMFuzzerTestOneInput(const char *d, size_t n) { return d && n ? 0 : 0; }\n' | \
-	    $(or $(FUZZ_CC),false) -fsanitize=fuzzer,$(FUZZ_SAN) -x c -o /dev/null - 2>/dev/null || \
-	    { echo "make fuzz needs clang and its libFuzzer: apt-get install clang-14 libclang-rt-14-dev" >&2; exit 1; }
-	@$(MAKE) --no-print-directory -j$$(nproc) fuzzers CC=$(FUZZ_CC) BUILD=$(BUILD)/fuzz FUZZER=1 \
-	    SAN=fuzzer-no-link,$(FUZZ_SAN) OPT='-O1 -g'
-	@BUILD=$(BUILD)/fuzz FUZZ_S=$(FUZZ_S) sh tests/fuzz/run $(TARGETS)
 
 # One process a file: from its second file on clang-tidy 14 takes every va_list for uninitialized.
 TIDY_SRC := $(SRC) cli/main.c daemon/main.c
@@ -265,4 +169,4 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
--include $(ALL_OBJ:.o=.d)
+-include $(patsubst %.o,%.d,$(LIB_OBJ) $(MAIN_OBJ) $(TEST_OBJ))
