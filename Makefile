@@ -3,7 +3,8 @@
 #   make            build everything into build/          make deps     apt-get what is missing
 #   make demo       see it work on real photographs        make test     build and run every test
 #   make san        the suite under ASan+UBSan, then TSan  make lint     cppcheck and clang-tidy
-#   make crash powerloss faults model guests scale soak fuzz    the long tests: tests/tests.mk
+#   make crash powerloss faults model guests scale soak fuzz    long tests: tests/tests.mk
+#   make gpu-faults gpu-mutants gpu-spills                      long tests: tests/fakecuda/fakecuda.mk
 #   make install    DESTDIR= PREFIX=/usr/local             make format   clang-format in place
 #
 # Variables: BUILD (build), CUDA=auto|yes|no, SAN=address,undefined, WERROR=1, OPT=-O2, V=1 (show commands).
@@ -15,12 +16,13 @@ OPT ?= -O2 -g
 PKG_CONFIG ?= pkg-config
 PYTHON ?= /usr/bin/python3
 VERSION := 0.1.0
+.DEFAULT_GOAL := all
 
 PKGS := libuv sqlite3 fftw3f libtiff-4 libpng inih libxxhash libsystemd
 TEST_PKGS := cmocka zlib
 
 # What Debian 12 calls everything `make demo` and `make test` use; `make deps` installs what is missing.
-DEPS := gcc libc6-dev make pkg-config libuv1-dev libsqlite3-dev libfftw3-dev libtiff-dev libpng-dev \
+DEPS := gcc g++ libc6-dev make pkg-config libuv1-dev libsqlite3-dev libfftw3-dev libtiff-dev libpng-dev \
 	libinih-dev libxxhash-dev libsystemd-dev libcmocka-dev zlib1g-dev sqlite3 \
 	python3 python3-numpy python3-scipy python3-tifffile python3-pil python3-xxhash \
 	lomiri-wallpapers-16.04 lomiri-wallpapers-20.04
@@ -28,14 +30,7 @@ DEPS := gcc libc6-dev make pkg-config libuv1-dev libsqlite3-dev libfftw3-dev lib
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wdouble-promotion -Wmissing-prototypes -Wvla \
 	-Wstrict-prototypes -Wpointer-arith -Wformat=2 $(if $(WERROR),-Werror)
 
-# The worker's CUDA part is a plugin opened at run time, so that no binary links CUDA. This version
-# has none: CUDA=auto and CUDA=no build without it, CUDA=yes fails rather than pretend.
-ifneq ($(filter-out auto yes no,$(CUDA)),)
-$(error CUDA=$(CUDA): use auto, yes or no)
-endif
-ifeq ($(CUDA),yes)
-$(error CUDA=yes: this version of pairmill has no CUDA plugin; use CUDA=auto or CUDA=no)
-endif
+include worker/gpu/gpu.mk
 
 # Goals that need no libraries must work on a machine that has none yet.
 NO_LIBS := clean deps demo test san fuzz lint format help
@@ -59,7 +54,7 @@ ALL_CFLAGS = -std=c17 -D_GNU_SOURCE -DPM_VERSION='"$(VERSION)"' -I. -I$(BUILD)/g
 LIBS = $(PKG_LIBS) -ldl -lm -pthread
 
 SRC := $(filter-out %/main.c,$(wildcard common/*.c common/formats/*.c worker/*.c worker/align/*.c \
-	worker/kernels/*.c daemon/*.c cli/*.c))
+	worker/kernels/*.c worker/gpu/*.c daemon/*.c cli/*.c))
 LIB_OBJ := $(SRC:%.c=$(BUILD)/%.o) $(BUILD)/gen/sql.o
 BIN := $(BUILD)/pairmilld $(BUILD)/pairmill
 MAIN_OBJ := $(BUILD)/daemon/main.o $(BUILD)/cli/main.o
@@ -69,10 +64,10 @@ SQL := $(sort $(wildcard sql/*.sql sql/*/*.sql))
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(BIN)
+all: $(BIN) $(PLUGIN)
 
 help:
-	@sed -n '2,10s/^# \{0,1\}//p' Makefile
+	@sed -n '2,11s/^# \{0,1\}//p' Makefile
 
 $(BUILD)/libpairmill.a: $(LIB_OBJ)
 	@rm -f $@
@@ -104,7 +99,7 @@ $(BUILD)/gen/sql.c: sql/embed.awk $(SQL)
 	$(SAY) SQL $@
 	$(Q)awk -f sql/embed.awk $(SQL) > $@.part && mv $@.part $@
 
-include tests/tests.mk
+include tests/tests.mk tests/fakecuda/fakecuda.mk
 
 # Installs only what is missing, and asks apt only then: an installed machine needs no root.
 deps:
@@ -160,11 +155,14 @@ install: all
 	    $(DESTDIR)$(PREFIX)/lib/tmpfiles.d $(DESTDIR)$(PREFIX)/share/doc/pairmill
 	install -m 755 $(BUILD)/pairmill $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(BUILD)/pairmilld $(DESTDIR)$(PREFIX)/libexec/pairmill/
+	$(if $(PLUGIN),install -d $(DESTDIR)$(PREFIX)/lib/pairmill)
+	$(if $(PLUGIN),install -m 755 $(PLUGIN) $(DESTDIR)$(PREFIX)/lib/pairmill/)
 	sed 's|@PREFIX@|$(PREFIX)|g' systemd/pairmilld.service > $(BUILD)/pairmilld.service
 	install -m 644 $(BUILD)/pairmilld.service $(DESTDIR)$(PREFIX)/lib/systemd/system/
 	install -m 644 systemd/pairmill.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/pairmill.conf
 	install -m 644 systemd/pairmill.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/pairmill.conf
-	install -m 644 systemd/pairmill.conf README.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/pairmill/
+	install -m 644 systemd/pairmill.conf systemd/pairmilld-gpu.conf README.md LICENSE \
+	    $(DESTDIR)$(PREFIX)/share/doc/pairmill/
 
 clean:
 	rm -rf $(BUILD)

@@ -19,6 +19,7 @@
 struct pm_suggest; /* common/suggest.h */
 
 enum pm_on_flag { PM_ON_FLAG_KEEP, PM_ON_FLAG_HOLD, PM_ON_FLAG_FAIL, PM_ON_FLAG_DEFAULT };
+enum pm_on_gpu_loss { PM_ON_GPU_LOSS_CPU, PM_ON_GPU_LOSS_RESTART };
 enum pm_profile { PM_PROFILE_ALIGNED };
 
 struct pm_source_conf {
@@ -64,7 +65,12 @@ struct pm_conf {
     /* [cache] */
     int64_t cache_bytes; /* decoded gt images kept */
     /* [gpu] */
-    bool gpu; /* use one when it is there */
+    bool gpu;               /* use one when it is there */
+    int gpu_device;         /* which, as CUDA counts them */
+    int gpu_from;           /* method auto: shorter side, px */
+    int64_t gpu_memory_max; /* bytes on the device; 0: what is free but a sixteenth */
+    int gpu_deadline_s;     /* the longest wait for the device */
+    enum pm_on_gpu_loss gpu_on_loss;
     /* [log] */
     int log_level; /* enum pm_log_level */
 

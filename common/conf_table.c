@@ -19,6 +19,8 @@ static const struct pm_choice methods[] = {{"auto", PM_METHOD_AUTO, NULL},
 static const struct pm_choice on_flags[] = {{"default", PM_ON_FLAG_DEFAULT, NULL},
     {"keep", PM_ON_FLAG_KEEP, NULL}, {"hold", PM_ON_FLAG_HOLD, NULL},
     {"fail", PM_ON_FLAG_FAIL, NULL}, {NULL, 0, NULL}};
+static const struct pm_choice on_gpu_losses[] = {
+    {"cpu", PM_ON_GPU_LOSS_CPU, NULL}, {"restart", PM_ON_GPU_LOSS_RESTART, NULL}, {NULL, 0, NULL}};
 static const struct pm_choice compressions[] = {{"none", PM_COMPRESS_NONE, NULL},
     {"zstd", PM_COMPRESS_ZSTD, NULL}, {"deflate", PM_COMPRESS_DEFLATE, NULL}, {NULL, 0, NULL}};
 static const struct pm_choice levels[] = {{"err", PM_LOG_ERR, NULL}, {"warn", PM_LOG_WARN, NULL},
@@ -128,6 +130,23 @@ static const struct pm_option options[] = {
 
     {"gpu", "gpu", NULL, "Use a GPU when there is one that works; else the CPU does it all.", NULL,
         "yes", PM_OPTION_BOOL, AT(gpu)},
+    {"gpu", "gpu_device", NULL, "Which GPU, as CUDA counts them.", NULL, "0", PM_OPTION_INT,
+        AT(gpu_device), .min = 0, .max = 63},
+    /* A guess, not a measurement: below it a pair costs the CPU less than 30 ms. */
+    {"gpu", "gpu_from", NULL,
+        "auto takes gpu, on the worker that has one, for images whose shorter side is at least "
+        "this.",
+        "px", "2048", PM_OPTION_INT, AT(gpu_from), .min = 0, .max = INT_MAX},
+    {"gpu", "gpu_memory_max", NULL,
+        "GPU memory used at most; pairs that need more are done by the CPU. 0: all that is free "
+        "but a sixteenth.",
+        "bytes", "0", PM_OPTION_SIZE, AT(gpu_memory_max), .min = 0, .max = BYTES_MAX},
+    {"gpu", "gpu_deadline_s", NULL, "A GPU that does not answer for this long is given up.", "s",
+        "30", PM_OPTION_INT, AT(gpu_deadline_s), .min = 1, .max = 3600},
+    {"gpu", "gpu_on_loss", NULL,
+        "When the GPU fails for good while it runs: cpu goes on without it, restart stops the "
+        "service in order with exit code 1, so that systemd starts it afresh.",
+        NULL, "cpu", PM_OPTION_CHOICE, AT(gpu_on_loss), .choices = on_gpu_losses},
 
     {"log", "log_level", NULL, "What is logged to stderr; info is one line a pair.", NULL, "info",
         PM_OPTION_CHOICE, AT(log_level), .choices = levels},

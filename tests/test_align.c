@@ -95,7 +95,7 @@ static void test_gpu_falls_back(void **state)
     const char *fallback;
     (void)state;
     assert_int_equal(chosen(100, 90, PM_METHOD_GPU, &fallback), PM_METHOD_FFT);
-    assert_string_equal(fallback, "no GPU support in this build");
+    assert_string_equal(fallback, "this worker has no GPU");
     assert_int_equal(chosen(60, 90, PM_METHOD_GPU, &fallback), PM_METHOD_BRUTEFORCE);
 }
 

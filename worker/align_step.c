@@ -20,6 +20,7 @@ struct pm_align_opts pm_align_opts_of(const struct pm_conf *conf)
         .auto_bruteforce_below = conf->auto_bruteforce_below,
         .auto_hierarchical_from = conf->auto_hierarchical_from,
         .quality = conf->quality,
+        .auto_gpu_from = conf->gpu_from,
     };
 }
 
@@ -78,14 +79,18 @@ enum pm_code pm_align_loaded(struct pm_aligner *aligner, const struct pm_loaded 
 
 enum pm_code pm_align_run(struct pm_worker *self, struct pm_task *task, struct pm_err *err)
 {
-    const struct pm_align_opts opts = pm_align_opts_of(task->conf);
+    struct pm_align_opts opts = pm_align_opts_of(task->conf);
     struct pm_shift *shift = &task->result->shift;
     const struct pm_image *gt = task->gt_work->image;
     enum pm_code rc = PM_OK;
 
     if (self->aligner == NULL) {
         rc = pm_aligner_new(&self->aligner, self->env->wisdom_path, err);
+        if (rc == PM_OK) {
+            pm_aligner_use_gpu(self->aligner, self->env->gpu);
+        }
     }
+    opts.gt_key = task->job->gt_image;
     if (rc == PM_OK) {
         rc = pm_align_loaded(self->aligner, task->gt_work, task->target_work, &opts, shift, err);
     }

@@ -2,6 +2,7 @@
 #include "common/clock.h"
 #include "common/convert.h"
 #include "worker/align_step.h"
+#include "worker/gpu/gputest.h"
 #include "worker/load.h"
 #include "worker/worker.h"
 
@@ -55,6 +56,7 @@ enum pm_code pm_worker_align_files(const struct pm_conf *conf, const char *gt_pa
     const struct pm_align_opts opts = pm_align_opts_of(conf);
     struct pm_loaded *pair[2] = {NULL, NULL};
     struct pm_aligner *aligner = NULL;
+    struct pm_gpu *gpu = NULL;
     enum pm_code rc;
 
     *shift = (struct pm_shift){0};
@@ -70,6 +72,13 @@ enum pm_code pm_worker_align_files(const struct pm_conf *conf, const char *gt_pa
     if (rc != PM_OK) {
         goto out;
     }
+    if (conf->method == PM_METHOD_GPU) { /* for auto, opening one costs more than a pair */
+        rc = pm_gpu_of_conf(&gpu, conf, err);
+        if (rc != PM_OK) {
+            goto out;
+        }
+        pm_aligner_use_gpu(aligner, gpu);
+    }
     rc = pm_align_loaded(aligner, pair[0], pair[1], &opts, shift, err);
     if (rc != PM_OK) {
         pm_err_wrap(err, "%s with %s", target_path, gt_path);
@@ -80,6 +89,7 @@ enum pm_code pm_worker_align_files(const struct pm_conf *conf, const char *gt_pa
     shift->loss_ms = (double)(pm_mono_us(pm_clock_real()) - start) / 1000.0;
 out:
     pm_aligner_free(aligner);
+    pm_gpu_close(gpu);
     pm_loaded_free(pair[0]);
     pm_loaded_free(pair[1]);
     return rc;

@@ -32,9 +32,7 @@ struct pass {
     struct pm_lossmap map; /* bounds of the piece being looked at */
 };
 
-/* Pixels at or above the lower of the two order statistics the quantile lies between; RAWNIND.md
- * 2.6: rank q * (n - 1), linear interpolation. */
-static size_t reach(double n, double q)
+size_t pm_quantile_reach(double n, double q)
 {
     return (size_t)(n - floor(q * (n - 1)));
 }
@@ -53,7 +51,7 @@ size_t pm_mask_scan_bytes(int w, int h, double loss_quantile)
 {
     size_t bytes = word_count(w, h) * sizeof(float);
     if (has_quantile(loss_quantile)) {
-        bytes += pm_topk_bytes(reach((double)w * h, loss_quantile));
+        bytes += pm_topk_bytes(pm_quantile_reach((double)w * h, loss_quantile));
     }
     return bytes;
 }
@@ -284,8 +282,7 @@ static double rank_largest(struct pass *pass, int64_t rank, struct bin *bins)
     return settle_rank(pass, rank, lower, lower + 2.0 * slack * (1 + 1e-6) + 1e-30, bins);
 }
 
-/* numpy's lerp, whose two forms make it exact at both ends. */
-static double lerp(double a, double b, double t)
+double pm_quantile_lerp(double a, double b, double t)
 {
     return t >= 0.5 ? b - (b - a) * (1 - t) : a + (b - a) * t;
 }
@@ -303,10 +300,10 @@ static enum pm_code find_threshold(struct pass *pass, struct pm_err *err)
         if (bins == NULL) {
             return pm_err_set(err, PM_ENOMEM, "no memory for the mask's quantile");
         }
-        int64_t from_top = (int64_t)reach(n, scan->loss_quantile);
+        int64_t from_top = (int64_t)pm_quantile_reach(n, scan->loss_quantile);
         double quantile = rank_largest(pass, from_top, bins);
         if (part > 0 && from_top > 1) {
-            quantile = lerp(quantile, rank_largest(pass, from_top - 1, bins), part);
+            quantile = pm_quantile_lerp(quantile, rank_largest(pass, from_top - 1, bins), part);
         }
         scan->threshold = quantile < scan->threshold ? quantile : scan->threshold;
         free(bins);
@@ -365,8 +362,8 @@ enum pm_code pm_mask_scan_run(
         return pm_err_set(err, PM_ENOMEM, "no memory for the mask of %dx%d pixels", o->w, o->h);
     }
     if (has_quantile(scan->loss_quantile)) {
-        rc = pm_topk_init(
-            &pass.lower, reach((double)o->w * o->h, scan->loss_quantile), scan->pool, err);
+        rc = pm_topk_init(&pass.lower, pm_quantile_reach((double)o->w * o->h, scan->loss_quantile),
+            scan->pool, err);
         if (rc != PM_OK) {
             goto out;
         }

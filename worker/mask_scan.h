@@ -33,6 +33,12 @@ struct pm_mask_scan {
     int64_t loss_us;  /* spent on the reported loss */
 };
 
+/* Losses at or above the lower of the two order statistics that quantile q of n lies between:
+ * RAWNIND.md 2.6, rank q * (n - 1), linear interpolation. */
+size_t pm_quantile_reach(double n, double q);
+/* numpy's lerp, whose two forms make it exact at both ends. */
+double pm_quantile_lerp(double a, double b, double t);
+
 /* Scratch at most. */
 size_t pm_mask_scan_bytes(int w, int h, double loss_quantile);
 /* keep: set where the loss is below the threshold; a pixel whose loss is not finite is never kept

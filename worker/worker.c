@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "common/printable.h"
 #include "worker/align/align.h"
+#include "worker/gpu/gpu.h"
 #include "worker/outname.h"
 #include "worker/place.h"
 #include "worker/task.h"
@@ -56,6 +57,7 @@ bool pm_worker_abandoned(const struct pm_worker *self, struct pm_err *err)
 
 void pm_task_clear(struct pm_worker *self, struct pm_task *task)
 {
+    pm_gpu_end_pair(self->env->gpu); /* its images are about to be freed */
     pm_partial_discard(&task->partial);
     pm_bitmap_fini(&task->mask);
     pm_loaded_free(task->gt_converted);

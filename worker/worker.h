@@ -26,6 +26,7 @@ struct pm_worker_env {
     struct pm_bufpool *pool;
     const struct pm_clock *clock;
     const char *wisdom_path;    /* see align.h; may be NULL */
+    struct pm_gpu *gpu;         /* this worker's own, opened on its thread; NULL: none */
     const atomic_bool *abandon; /* true: give the running pair up at the next step (ECANCELED) */
     atomic_int *step; /* where this worker is (enum pm_step, -1 idle), for watchdog and views;
                          may be NULL */

@@ -7,6 +7,7 @@
 #include "worker/align/confirm.h"
 #include "worker/align/fftplans.h"
 #include "worker/align/ops.h"
+#include "worker/gpu/gpu.h"
 #include "worker/kernels/cpu.h"
 
 /* Every method; a new one is one line here. */
@@ -15,12 +16,14 @@ static const struct pm_align_ops *const methods[] = {
     &pm_align_bruteforce,
     &pm_align_fft,
     &pm_align_hierarchical,
+    &pm_align_cuda,
 };
 #define SMALLEST_SIDE 8 /* px: the least overlap pm_align_range() leaves */
 #define METHODS (sizeof methods / sizeof methods[0])
 
 struct pm_aligner {
     struct pm_fftplans *plans;
+    struct pm_gpu *gpu;     /* not its own */
     void *scratch[METHODS]; /* NULL until a method is first used */
 };
 
@@ -53,6 +56,11 @@ void pm_aligner_free(struct pm_aligner *aligner)
     free(aligner);
 }
 
+void pm_aligner_use_gpu(struct pm_aligner *aligner, struct pm_gpu *gpu)
+{
+    aligner->gpu = gpu;
+}
+
 /* Only images of one shape can be compared pixel by pixel, and only with pixels to compare. */
 static enum pm_code check_shapes(
     const struct pm_image *gt, const struct pm_image *target, struct pm_err *err)
@@ -74,6 +82,11 @@ static enum pm_code check_shapes(
     return PM_OK;
 }
 
+static int shorter_side(const struct pm_image *image)
+{
+    return image->w < image->h ? image->w : image->h;
+}
+
 /* The method for an image whose shorter side is given. */
 static enum pm_method choose(const struct pm_align_opts *opts, int side)
 {
@@ -84,13 +97,16 @@ static enum pm_method choose(const struct pm_align_opts *opts, int side)
 }
 
 /* The method that will run; says why when it is not the one asked for. */
-static enum pm_method settle(
-    const struct pm_align_opts *opts, const struct pm_image *gt, const char **fallback)
+static enum pm_method settle(const struct pm_align_opts *opts, const struct pm_gpu *gpu,
+    const struct pm_image *gt, const char **fallback)
 {
-    int side = gt->w < gt->h ? gt->w : gt->h;
+    int side = shorter_side(gt);
     *fallback = NULL;
-    if (opts->method == PM_METHOD_GPU) {
-        *fallback = "no GPU support in this build";
+    if (opts->method == PM_METHOD_AUTO && pm_gpu_alive(gpu) && side >= opts->auto_gpu_from) {
+        return PM_METHOD_GPU;
+    }
+    if (opts->method == PM_METHOD_GPU && !pm_gpu_alive(gpu)) {
+        *fallback = pm_gpu_refusal(gpu);
         return choose(opts, side);
     }
     return opts->method == PM_METHOD_AUTO ? choose(opts, side) : opts->method;
@@ -152,6 +168,8 @@ static enum pm_code prepare(struct pm_aligner *aligner, const struct pm_align_in
         .max_shift = opts->max_shift,
         .quality = opts->quality,
         .plans = aligner->plans,
+        .gpu = aligner->gpu,
+        .gt_key = opts->gt_key,
     };
     return pm_align_gain(gt->prep, target->prep, &query->gain, err);
 }
@@ -185,8 +203,13 @@ enum pm_code pm_align_find(struct pm_aligner *aligner, const struct pm_align_inp
     shift->gain = query.gain;
     shift->backend = pm_cpu_name(pm_cpu_level());
     channel_gains(gt, target, shift);
-    shift->method = settle(opts, gt->image, &shift->fallback);
+    shift->method = settle(opts, aligner->gpu, gt->image, &shift->fallback);
     rc = run_method(aligner, shift->method, &query, shift, err);
+    if (shift->method == PM_METHOD_GPU && rc == PM_EUNSUPPORTED) { /* nothing of it is kept */
+        shift->fallback = pm_gpu_refusal(aligner->gpu);
+        shift->method = choose(opts, shorter_side(gt->image));
+        rc = run_method(aligner, shift->method, &query, shift, err);
+    }
     if (rc != PM_OK) {
         return rc;
     }

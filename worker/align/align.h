@@ -24,6 +24,8 @@ struct pm_align_opts {
     int auto_bruteforce_below;  /* AUTO: shorter side below this (px) -> bruteforce */
     int auto_hierarchical_from; /* AUTO: shorter side from this (px) -> hierarchical; else fft */
     bool quality;               /* also confidence, flags, sub-pixel residual, tiles */
+    int auto_gpu_from;          /* AUTO, with a GPU: shorter side from this (px) -> gpu */
+    int64_t gt_key; /* equal keys mean the same gt, which a GPU then keeps; 0: not known */
 };
 
 /* One image as alignment sees it. */
@@ -33,10 +35,13 @@ struct pm_align_input {
 };
 
 struct pm_aligner;
+struct pm_gpu; /* worker/gpu/gpu.h */
 
 /* wisdom_path: file in the state folder that keeps FFTW's plans between runs; NULL: none kept. */
 enum pm_code pm_aligner_new(struct pm_aligner **out, const char *wisdom_path, struct pm_err *err);
 void pm_aligner_free(struct pm_aligner *aligner); /* NULL is fine */
+/* For method gpu; gpu belongs to the same thread and outlives the aligner. NULL: there is none. */
+void pm_aligner_use_gpu(struct pm_aligner *aligner, struct pm_gpu *gpu);
 
 /* gt and target must have the same size, channels and sample type (see common/convert.h for pairs
  * that do not). Fills everything in shift except loss and loss_ms. */

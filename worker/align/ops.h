@@ -17,6 +17,8 @@ struct pm_align_query {
     int max_shift;                            /* px, already limited so that an overlap remains */
     bool quality;
     struct pm_fftplans *plans;
+    struct pm_gpu *gpu; /* NULL: none */
+    int64_t gt_key;     /* see align.h */
 };
 
 struct pm_align_ops {
@@ -33,5 +35,6 @@ extern const struct pm_align_ops pm_align_original;
 extern const struct pm_align_ops pm_align_bruteforce;
 extern const struct pm_align_ops pm_align_fft;
 extern const struct pm_align_ops pm_align_hierarchical;
+extern const struct pm_align_ops pm_align_cuda; /* PM_EUNSUPPORTED: let the CPU do this pair */
 
 #endif
