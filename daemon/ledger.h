@@ -109,6 +109,8 @@ void pm_ledger_beat(struct pm_ledger *ledger, int worker, int64_t job_id, int st
 void pm_ledger_hangs(struct pm_ledger *ledger, int worker, bool hangs);
 /* Cache counters for the cache_stats view. */
 struct pm_cache_stats;
+/* What the worker with the GPU says of it, for the view workers. Any thread. */
+void pm_ledger_gpu(struct pm_ledger *ledger, const char *state);
 void pm_ledger_cache(
     struct pm_ledger *ledger, const char *cache_name, const struct pm_cache_stats *stats);
 

@@ -94,6 +94,14 @@ void pm_ledger_cache(
     pthread_mutex_unlock(&ledger->gauge_lock);
 }
 
+void pm_ledger_gpu(struct pm_ledger *ledger, const char *state)
+{
+    pthread_mutex_lock(&ledger->gauge_lock);
+    snprintf(ledger->gpu, sizeof ledger->gpu, "%s", state);
+    ledger->gauges_dirty = true;
+    pthread_mutex_unlock(&ledger->gauge_lock);
+}
+
 /* gauge_lock is held. True: it is news. */
 static bool set_worker(
     struct pm_ledger *ledger, struct pm_worker_slot *slot, int64_t job_id, int step)
@@ -295,6 +303,8 @@ static enum pm_code store_facts(struct pm_ledger *ledger, struct pm_err *err)
     int64_t overflows = ledger->overflows;
     int64_t loop_lag_max_us = ledger->loop_lag_max_us;
     bool space_low = ledger->space_low;
+    char gpu[sizeof ledger->gpu];
+    memcpy(gpu, ledger->gpu, sizeof gpu);
     pthread_mutex_unlock(&ledger->gauge_lock);
     int64_t wal_bytes = file_bytes(path, "-wal");
     int64_t free_bytes =
@@ -306,7 +316,7 @@ static enum pm_code store_facts(struct pm_ledger *ledger, struct pm_err *err)
         {"commits", ledger->commits}, {"busy_waits", ledger->busy_waits}, {"wal_bytes", wal_bytes},
         {"db_bytes", file_bytes(path, "")}, {"free_bytes", free_bytes},
         {"checkpoint_us", ledger->checkpoint_us}, {"space_low", space_low}};
-    enum pm_code rc = PM_OK;
+    enum pm_code rc = pm_queue_fact_text(ledger->store, "gpu", gpu, err);
     ledger->told_wal_bytes = wal_bytes;
     for (size_t i = 0; rc == PM_OK && i < sizeof facts / sizeof facts[0]; i++) {
         rc = pm_queue_fact(ledger->store, facts[i].name, facts[i].value, err);

@@ -143,6 +143,7 @@ struct pm_ledger {
     struct pm_cache_gauge caches[PM_LEDGER_CACHES];
     struct pm_worker_slot workers[PM_OWNER_WORKERS];
     bool gauges_dirty;
+    char gpu[256]; /* "": nobody has said anything */
     int64_t overflows, loop_lag_max_us;
     bool space_low; /* claims are held */
 };

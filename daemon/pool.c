@@ -15,6 +15,7 @@
 #include "common/cache.h"
 #include "common/log.h"
 #include "daemon/crashnote.h"
+#include "worker/gpu/gputest.h"
 #include "worker/worker.h"
 
 #define DB_PAUSE_S 1    /* after a turn that failed */
@@ -39,6 +40,8 @@ struct thread {
     atomic_int step;        /* enum pm_step; -1 idle */
     _Atomic int64_t job_id; /* 0: none */
     atomic_bool ended;
+    struct pm_gpu *gpu; /* worker 0, on its thread only; NULL: none wanted */
+    bool gpu_lost;      /* told */
     struct look look; /* pm_pool_sample() only */
 };
 
@@ -115,6 +118,50 @@ static void pause_or_stop(struct pm_pool *pool)
     pthread_mutex_unlock(&pool->lock);
 }
 
+static void tell_gpu(struct thread *self, bool lost)
+{
+    struct pm_pool *pool = self->pool;
+    if (pool->opts.gpu != NULL && ledger_begin(pool)) {
+        pool->opts.gpu(pool->opts.ctx, pm_gpu_state(self->gpu), lost);
+        ledger_end(pool);
+    }
+}
+
+/* Without one, or when it does not work, this is a worker like the others. */
+static void open_gpu(struct thread *self)
+{
+    struct pm_conf *conf = conf_now(self->pool);
+    struct pm_err err;
+    if (self->index == 0 && pm_gpu_of_conf(&self->gpu, conf, &err) != PM_OK) {
+        pm_log(PM_LOG_WARN, "worker=%d event=gpu message=\"%s\"", self->index, err.text);
+    }
+    pm_conf_unref(conf);
+    if (self->gpu != NULL) {
+        self->gpu_lost = pm_gpu_lost(self->gpu);
+        tell_gpu(self, false); /* one that fails at once would fail again */
+    }
+}
+
+/* Between jobs: its end is told, and nothing is held of its memory while there is nothing to do. */
+static void look_after_gpu(struct thread *self)
+{
+    struct pm_counts counts = {0};
+    if (self->gpu == NULL) {
+        return;
+    }
+    if (pm_gpu_lost(self->gpu) && !self->gpu_lost) {
+        self->gpu_lost = true;
+        tell_gpu(self, true);
+    }
+    if (pm_gpu_alive(self->gpu) && ledger_begin(self->pool)) {
+        pm_ledger_counts(self->pool->opts.ledger, &counts);
+        ledger_end(self->pool);
+        if (counts.ready == 0) {
+            pm_gpu_trim(self->gpu);
+        }
+    }
+}
+
 /* All workers get something while the queue is short; long queues go out in whole gts. */
 static size_t claim_size(struct pm_pool *pool)
 {
@@ -186,6 +233,7 @@ static void work(struct thread *self, struct pm_worker *worker)
 
     for (;;) {
         size_t count;
+        look_after_gpu(self);
         if (turn(self, &result, jobs, false, &count, &err) != PM_OK) {
             pm_log(PM_LOG_WARN, "worker=%d event=turn code=%s message=\"%s\"", self->index,
                 pm_code_name(err.code), err.text);
@@ -250,6 +298,8 @@ static void *thread_main(void *arg)
     snprintf(name, sizeof name, "pm-worker-%d", self->index % 1000);
     pthread_setname_np(pthread_self(), name);
     pm_crashnote_thread(self->index, &self->job_id, &self->step);
+    open_gpu(self);
+    env.gpu = self->gpu;
     while (pm_worker_new(&worker, self->index, &env, &err) != PM_OK && !atomic_load(&pool->stop)) {
         pm_log(PM_LOG_ERR, "worker=%d event=start message=\"%s\"", self->index, err.text);
         pause_or_stop(pool);
@@ -258,6 +308,8 @@ static void *thread_main(void *arg)
         work(self, worker);
         pm_worker_free(worker);
     }
+    pm_gpu_close(self->gpu);
+    self->gpu = NULL;
     pm_crashnote_thread_end();
     end_thread(self);
     return NULL;

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +61,8 @@ struct service {
     uv_signal_t signals[3];
     uv_timer_t timer;
     uv_async_t worker_ended;
+    bool gpu_restarts;    /* a lost GPU ends the service; fixed at the start */
+    atomic_bool gpu_lost; /* it was */
     uv_work_t sample; /* looks at the workers on a pool thread: a trace of it goes to the disk */
     bool sampling;    /* sample is under way */
     bool sample_sound, workers_sound;
@@ -123,7 +126,22 @@ static void drain(struct service *self)
 
 static void on_worker_ended(uv_async_t *async)
 {
-    check_drained(async->data);
+    struct service *self = async->data;
+    if (atomic_load(&self->gpu_lost)) {
+        drain(self);
+    }
+    check_drained(self);
+}
+
+/* On its worker's thread. A GPU that was lost may come back with a new process only. */
+static void gpu_told(void *ctx, const char *state, bool lost)
+{
+    struct service *self = ctx;
+    pm_ledger_gpu(self->ledger, state);
+    if (lost && self->gpu_restarts) {
+        atomic_store(&self->gpu_lost, true);
+        uv_async_send(&self->worker_ended);
+    }
 }
 
 /* On a worker's thread. */
@@ -397,6 +415,7 @@ static enum pm_code open_pool(struct service *self, struct pm_err *err)
         .clock = self->clock,
         .wisdom_path = wisdom,
         .ended = worker_ended,
+        .gpu = gpu_told,
         .ctx = self};
     enum pm_code rc;
 
@@ -531,6 +550,7 @@ enum pm_code pm_service_run(struct pm_conf *conf, const struct pm_service_opts *
     self->opts = opts;
     self->clock = pm_clock_real();
     self->conf = pm_conf_ref(conf);
+    self->gpu_restarts = !opts->once && conf->gpu_on_loss == PM_ON_GPU_LOSS_RESTART;
     self->watchdog_us = pm_notify_watchdog_us();
     rc = open_all(self, err);
     if (rc == PM_OK) {
@@ -542,6 +562,10 @@ enum pm_code pm_service_run(struct pm_conf *conf, const struct pm_service_opts *
         uv_timer_start(&self->timer, on_tick, 0, opts->once ? TICK_ONCE_MS : TICK_MS);
         uv_run(&self->loop, UV_RUN_DEFAULT);
         last_counts(self, end);
+        if (atomic_load(&self->gpu_lost)) {
+            rc = pm_err_set(err, PM_EIO,
+                "the GPU was lost: stopped in order, to be started afresh (gpu_on_loss = restart)");
+        }
     }
     if (close_all(self)) {
         status = uv_loop_close(&self->loop);

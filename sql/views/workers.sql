@@ -10,7 +10,8 @@ select w.id as worker,
     w.stage as stage,
     max(0, unixepoch('now') - w.since_us / 1000000) as seconds,
     w.done as done,
-    w.failed as failed
+    w.failed as failed,
+    iif(w.id = 0, (select nullif(value, '') from control where name = 'gpu'), null) as gpu
 from worker w
 left join job j on j.id = w.job_id
 left join scene s on s.id = j.scene_id
