@@ -38,6 +38,7 @@ struct pm_help {
 int pm_cli_run(struct pm_cli *cli, int argc, char **argv);
 int pm_cli_align(struct pm_cli *cli, int argc, char **argv);
 int pm_cli_bench(struct pm_cli *cli, int argc, char **argv);
+int pm_cli_gpu(struct pm_cli *cli, int argc, char **argv);
 int pm_cli_status(struct pm_cli *cli, int argc, char **argv);
 int pm_cli_failures(struct pm_cli *cli, int argc, char **argv);
 int pm_cli_retry(struct pm_cli *cli, int argc, char **argv);

@@ -13,6 +13,7 @@ static const struct command {
     {"run", pm_cli_run, "align, mask and crop every pair of a folder, once"},
     {"align", pm_cli_align, "find the shift of one pair of files"},
     {"bench", pm_cli_bench, "how fast and how right every method is on this machine"},
+    {"gpu", pm_cli_gpu, "whether there is a GPU to work with, and whether it computes right"},
     {"status", pm_cli_status, "how far it is, how fast, how long it takes"},
     {"failures", pm_cli_failures, "which pairs failed, where and why"},
     {"retry", pm_cli_retry, "queue failed pairs again"},

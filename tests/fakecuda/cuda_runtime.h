@@ -14,7 +14,7 @@
 #define __global__
 #define __device__
 #define __shared__ __thread /* one array a block; see fake_run.cc */
-#define __launch_bounds__(n)
+#define __launch_bounds__(...)
 #define CUDARTAPI
 
 struct uint3 {

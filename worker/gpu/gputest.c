@@ -282,11 +282,16 @@ enum pm_code pm_gpu_start(struct pm_gpu **out, const struct pm_gpu_opts *opts, s
     return PM_OK;
 }
 
-enum pm_code pm_gpu_of_conf(struct pm_gpu **out, const struct pm_conf *conf, struct pm_err *err)
+struct pm_gpu_opts pm_gpu_opts_of(const struct pm_conf *conf)
 {
-    const struct pm_gpu_opts opts = {.device = conf->gpu_device,
+    return (struct pm_gpu_opts){.device = conf->gpu_device,
         .memory_max = (uint64_t)conf->gpu_memory_max,
         .deadline_ms = (uint32_t)conf->gpu_deadline_s * 1000};
+}
+
+enum pm_code pm_gpu_of_conf(struct pm_gpu **out, const struct pm_conf *conf, struct pm_err *err)
+{
+    const struct pm_gpu_opts opts = pm_gpu_opts_of(conf);
     *out = NULL;
     return conf->gpu ? pm_gpu_start(out, &opts, err) : PM_OK;
 }

@@ -20,6 +20,7 @@ enum pm_code pm_gputest_run(
     struct pm_gpu *gpu, struct pm_gputest_report *report, struct pm_err *err);
 /* Opens a gpu and tests it: it stays off when it is not there or fails. Errors: PM_ENOMEM. */
 enum pm_code pm_gpu_start(struct pm_gpu **out, const struct pm_gpu_opts *opts, struct pm_err *err);
+struct pm_gpu_opts pm_gpu_opts_of(const struct pm_conf *conf);
 /* The one the settings name; *out is NULL when they name none. */
 enum pm_code pm_gpu_of_conf(struct pm_gpu **out, const struct pm_conf *conf, struct pm_err *err);
 

@@ -266,8 +266,9 @@ __device__ static inline int pm_weighted(
     return __float2int_rn(fminf(fmaxf(__fmul_rn(pm_value(sample, row, i), scale), -limit), limit));
 }
 
-/* All shifts of the neighbourhood while a target pixel is at hand. Long: its body is one loop. */
-extern "C" __global__ void __launch_bounds__(PM_THREADS) pm_k_l1(const struct pm_kargs a)
+/* All shifts of the neighbourhood while a target pixel is at hand. The bound of two blocks allows
+ * 128 registers: 50 hold the sums, and with three blocks sm_120 spills some. */
+extern "C" __global__ void __launch_bounds__(PM_THREADS, 2) pm_k_l1(const struct pm_kargs a)
 {
     int rows = (a.image_h + a.l1.row_step - 1) / a.l1.row_step;
     pm_u64 n = (pm_u64)rows * a.image_w;

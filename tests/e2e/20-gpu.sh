@@ -1,0 +1,63 @@
+#!/bin/sh
+# The GPU worker from outside, on the test double of CUDA: the same outputs as the CPU's, bit for
+# bit; what is missing or lost is one clear line, and the work goes on.
+. tests/lib/e2e.sh
+double=$BUILD/tests/fakecuda
+[ -f "$double/pairmill-cuda.so" ] || skip "make tests builds the double of CUDA this needs"
+mkpairs "$T/pairs" 1 2 160x120 31
+mkpairs "$T/pairs/float" 1 1 120x90 32 --dtype f32
+
+# The double's driver library and plugin.
+libs=$double${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+plugin=$double/pairmill-cuda.so
+align_with() { # OUT WORKERS METHOD
+    OUT=$1 DB=$1/pairmill.db
+    run_rc 0 env LD_LIBRARY_PATH="$libs" PAIRMILL_CUDA="$plugin" "$PAIRMILL" run \
+        --input_dir "$T/pairs" --output_dir "$1" --workers "$2" --alignment_method "$3" \
+        --max_shift 20 --crop_size 48 --crop_stride 40 --log_level info
+}
+
+say "all pairs on the double, and on the CPU: the same files"
+align_with "$T/out-gpu" 1 gpu
+must_be "3|gpu|cuda" "select count(*) || '|' || method || '|' || backend from results
+    group by method, backend"
+align_with "$T/out-cpu" 1 fft
+must_be 3 "select count(*) from results where method <> 'gpu'"
+for mask in $(cd "$T/out-cpu" && find . -type f -name '*.png' -o -type f -path '*crops*.tif'); do
+    cmp "$T/out-cpu/$mask" "$T/out-gpu/$mask" || fail "$mask differs"
+done
+sqlite3 "$T/out-cpu/pairmill.db" \
+    "select target_path, dy, dx, loss, gain, mask_mean from results order by 1" >"$T/cpu.txt"
+sqlite3 "$T/out-gpu/pairmill.db" \
+    "select target_path, dy, dx, loss, gain, mask_mean from results order by 1" >"$T/gpu.txt"
+cmp "$T/cpu.txt" "$T/gpu.txt" || fail "results differ"
+
+say "the command says what it has"
+env LD_LIBRARY_PATH="$libs" PAIRMILL_CUDA="$plugin" "$PAIRMILL" gpu --selftest >"$T/said" || fail "the self-test failed"
+grep -q "Fake GPU" "$T/said" || fail "the device is not named"
+grep -q "equal to the CPU" "$T/said" || fail "no verdict"
+
+say "without a driver or a plugin: a line, and the CPU does it"
+plugin=$T/no-such-plugin.so
+align_with "$T/out-none" 1 gpu
+must_be 3 "select count(*) from results where method <> 'gpu' and backend <> 'cuda'"
+grep -q "event=gpu_off.*the CUDA plugin does not load" "$T/run.err" || fail "no reason in the log"
+rc=0
+"$PAIRMILL" gpu --selftest --gpu_device 63 >"$T/said" 2>&1 || rc=$?
+[ "$rc" = 1 ] || fail "gpu --selftest without a GPU left with $rc"
+grep -q "off: " "$T/said" || fail "no reason: $(cat "$T/said")"
+
+say "the daemon's view says which worker has it"
+IN=$T/in OUT=$T/out DB=$T/state/pairmill.db
+write_conf align.max_shift=20 pairmill.workers=2 align.method=gpu
+LD_LIBRARY_PATH=$libs
+PAIRMILL_CUDA=$double/pairmill-cuda.so
+export LD_LIBRARY_PATH PAIRMILL_CUDA # for the daemon
+daemon_start_ready
+cp -R "$T"/pairs/*/ "$IN/"
+wait_done 3
+wait_for 30 "the view to name the device" sh -c \
+    "sqlite3 -readonly '$DB' 'select gpu from workers where worker = 0' | grep -q 'Fake GPU'"
+must_be 0 "select count(*) from workers where worker > 0 and gpu is not null"
+daemon_stop
+check_clean
