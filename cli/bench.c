@@ -8,6 +8,7 @@
 
 #include "cli/bar.h"
 #include "cli/bench_files.h"
+#include "cli/bench_gpu.h"
 #include "cli/bench_group.h"
 #include "cli/bench_machine.h"
 #include "cli/bench_measure.h"
@@ -341,6 +342,7 @@ static const struct bench_command {
     {"align", bench_align_command, "the methods against each other and against reading from RAM"},
     {"pair", pm_cli_bench_pair, "a whole pair against plain reading and writing of its bytes"},
     {"queue", pm_cli_bench_queue, "a million jobs: enqueue, claim, end, every view"},
+    {"gpu", pm_cli_bench_gpu, "the stages on the GPU, beside what memory and bus would allow"},
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
@@ -369,6 +371,6 @@ int pm_cli_bench(struct pm_cli *cli, int argc, char **argv)
         return pm_cli_flush(cli);
     }
     pm_err_set(
-        &err, PM_EUSAGE, "bench what? pairmill bench align, pair or queue; --help says more");
+        &err, PM_EUSAGE, "bench what? pairmill bench align, pair, queue or gpu; --help says more");
     return pm_cli_fail(cli, &err);
 }

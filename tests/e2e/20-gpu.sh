@@ -37,6 +37,13 @@ env LD_LIBRARY_PATH="$libs" PAIRMILL_CUDA="$plugin" "$PAIRMILL" gpu --selftest >
 grep -q "Fake GPU" "$T/said" || fail "the device is not named"
 grep -q "equal to the CPU" "$T/said" || fail "no verdict"
 
+say "the bench: every target equal, and a model called a model"
+run_rc 0 env LD_LIBRARY_PATH="$libs" PAIRMILL_CUDA="$plugin" "$PAIRMILL" bench gpu --size 96x80 \
+    --max_shift 16
+[ "$(grep -c '| yes |$' "$T/run.out")" = 5 ] || fail "not all equal: $(cat "$T/run.out")"
+[ "$(grep -c '+ gt |' "$T/run.out")" = 1 ] || fail "the gt did not stay: $(cat "$T/run.out")"
+grep -q "^model (not measured)" "$T/run.out" || fail "no model"
+
 say "without a driver or a plugin: a line, and the CPU does it"
 plugin=$T/no-such-plugin.so
 align_with "$T/out-none" 1 gpu

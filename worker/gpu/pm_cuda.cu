@@ -603,6 +603,7 @@ static int finish(struct pm_cuda *cuda, struct pm_cuda_mask *mask, struct pm_cud
     use_mask(cuda, &a, mask);
     if (mask->list_count > 0) { /* else the device has the same words */
         PM_TRY(pm_send(cuda, a.keep, mask->words, mask_bytes(&a), status));
+        PM_TRY(pm_begin_span(cuda, &cuda->work_span, cuda->work, status));
     }
     PM_TRY(pm_launch(cuda, pm_k_erode, &a, status));
     PM_TRY(pm_launch(cuda, pm_k_dilate, &a, status));

@@ -1,0 +1,182 @@
+#!/usr/bin/python3
+"""Wrong kernels and wrong host code, one at a time: a test must fail for each. `make gpu-mutants`.
+
+usage: mutants.py BUILD [NUMBER ...]    with FAKE_CXX and SAN from the Makefile
+
+A mutant is (file, what is there, what replaces it, what that stands for). A plugin is built from
+the mutated source against the double and the tests are run with it; a mutant of pairmill's own C is
+linked before the archive. Marked "tsan": wrong values need a race that fibers do not show, so it
+takes BUILD-tsan (make BUILD=... SAN=thread) and is skipped, and said so, where that is not built.
+"""
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+K, D, C = "pm_kernels.cuh", "pm_device.cuh", "pm_cuda.cu"
+MUTANTS = (
+    (K, "    pm_shared[threadIdx.x] = mine;\n    __syncthreads();", "    pm_shared[threadIdx.x] = mine;",
+     "a missing barrier"),
+    (K, "            pm_shared[threadIdx.x] += pm_shared[threadIdx.x + half];\n        }\n"
+        "        __syncthreads();",
+     "            pm_shared[threadIdx.x] += pm_shared[threadIdx.x + half];\n"
+     "            __syncthreads();\n        }", "a divergent barrier"),
+    (K, "    pm_shared[threadIdx.x] = mine;\n    __syncthreads();",
+     "    pm_shared[threadIdx.x] = mine;\n    if (threadIdx.x % 2) {\n        __syncthreads();\n"
+     "    } else {\n        __syncthreads();\n    }", "two different barriers"),
+    (K, "    pm_shared[threadIdx.x] = mine;\n", "    if (threadIdx.x != 3) {\n"
+     "        pm_shared[threadIdx.x] = mine;\n    }\n", "uninitialised shared memory"),
+    (K, "        atomicAdd(&a.sums[0], sum);", "        a.sums[0] = sum;", "blocks overwrite each other"),
+    (K, "            atomicAdd(&a.sums[k], all);", "            a.sums[k] += all;",
+     "a sum that is not atomic (tsan)"),
+    (K, "if (y >= a.lh || x >= a.lw) {", "if (y >= a.lh) {", "padding not cleared"),
+    (K, "int other = n - 1 - i;", "int other = i;", "the target's borders taken from the wrong side"),
+    (K, "product.y = __fsub_rn(", "product.y = -__fsub_rn(", "the wrong one conjugated"),
+    (K, "int y = dy < 0 ? a.pad_h + dy : dy", "int y = dy < 0 ? a.lh + dy : dy", "wrapped at the wrong size"),
+    (K, "int y = side > 0 ? t : a.lh - 1 - t;", "int y = side > 0 ? t : a.lh - t;",
+     "border rows off by one"),
+    (K, "!(k < 4 && there == here)", "true", "two peaks on a plateau"),
+    (K, "int gx = x + a.l1.dx - PM_CUDA_SPAN / 2 + sx;", "int gx = x + a.l1.dx + sx;",
+     "L1 of other shifts"),
+    (K, "y < a.l1.row_from[sy] || ", "", "L1 over rows outside the overlap"),
+    (K, "(int)(i / a.image_w) * a.l1.row_step, x", "(int)(i / a.image_w), x", "L1 of other rows"),
+    (K, "sum = __dadd_rn(sum, d);", "sum = (double)__fadd_rn((float)sum, (float)d);",
+     "the loss summed in float"),
+    (K, "__dsub_rn(gv, __dmul_rn(a.gain_double, tv))", "fma(-a.gain_double, tv, gv)",
+     "the loss contracted"),
+    (K, "int half = PM_LOSS_LANES / 2; half > 0; half /= 2) {\n            if (lane < half)",
+     "int half = 1; half < PM_LOSS_LANES; half *= 2) {\n            if (lane % (2 * half) == 0)",
+     "the lanes folded in another order"),
+    (K, "__fmul_rn(all, 1.0e-5f)", "__fmul_rn(all, 1.0e-7f)", "bounds too narrow"),
+    (K, "p = pm_madd(t, p, -0.36585504f);", "p = fmaf(t, p, -0.36585504f);", "bounds contracted"),
+    (K, "if (pm_bounds(&a, (int)(i % a.w), (int)(i / a.w)).upper >=",
+     "if (pm_bounds(&a, (int)(i % a.w), (int)(i / a.w)).lower >=", "gathers by the wrong bound"),
+    (K, "            if (!keep && !((double)bound.lower >= a.threshold)) {",
+     "            if (false) {", "open pixels not listed"),
+    (K, "< a->exposed_from", "<= a->exposed_from", "exposure off by one"),
+    (K, "(i > 0 ? row[i - 1] >> 63 : 0)", "0", "opening forgets the word before"),
+    (K, "pm_u64 above = y > 0 ? row[i - a.words] : 0, below = y + 1 < a.h ? row[i + a.words] : 0;\n"
+        "        a.opened", "pm_u64 above = y > 0 ? row[i - a.words] : ~0ull, below = y + 1 < a.h ? "
+        "row[i + a.words] : 0;\n        a.opened", "outside counts as kept"),
+    (K, "pm_right(row, i, a.words)) & a.ok[at]", "pm_right(row, i, a.words))", "exposure forgotten"),
+    (D, "        PM_TRY(pm_settle(cuda, status));\n        memcpy((unsigned char *)to + at",
+     "        memcpy((unsigned char *)to + at", "results read before they are there"),
+    (D, "    PM_RT(cuda, cudaLaunchKernelExC(&config, (const void *)kernel, list));",
+     "    cudaLaunchKernelExC(&config, (const void *)kernel, list);", "launch errors ignored"),
+    (D, "            cuda->dead = cuda->hung = true;", "            looks = 0;\n"
+     "            until = pm_now_ms() + 1e9;\n            continue;", "waits for ever"),
+    (D, "        cuda->dead = true;\n        code = PM_CUDA_DEAD;\n    } else if",
+     "        code = PM_CUDA_FAILED;\n    } else if", "a lost context is used again"),
+    (D, "        cudaFree(*buffer);\n", "        if (cuda->buffer_count != 3) {\n"
+     "            cudaFree(*buffer);\n        }\n", "a buffer leaks"),
+    (D, "    if (cuda->opts.memory_max != 0 && cuda->opts.memory_max < *bytes) {", "    if (false) {",
+     "gpu_memory_max ignored"),
+    (C, "    drop_event(cuda->done);\n", "", "an event leaks"),
+    (C, "    a.spectrum = cuda->spectrum[PM_CUDA_TARGET];", "    a.spectrum = cuda->spectrum[PM_CUDA_GT];",
+     "the gt's spectrum overwritten"),
+    (C, "    PM_TRY(pm_clear(cuda, a.sums, sizeof l1->sum, status));\n", "", "sums not cleared"),
+    (C, "    PM_TRY(pm_clear(cuda, a.bins, PM_CUDA_BINS * sizeof(unsigned), status));\n", "",
+     "bins not cleared"),
+    (C, "        PM_FFT(cuda, cufftSetWorkArea(cuda->backward.handle, cuda->work_area));\n", "",
+     "a plan without its work area"),
+    (C, "    if (cuda->in_use[slot]) {", "    if (false) {", "a chunk overwritten under the copy"),
+    (C, "    PM_RT(cuda, cudaStreamWaitEvent(cuda->work, cuda->arrived, 0));\n", "",
+     "kernels do not wait for the pixels"),
+    (C, "    memcpy(cuda->pinned[slot], from, bytes);", "    memcpy(cuda->pinned[slot], from, bytes - 2);",
+     "the last sample not copied"),
+    (C, "        cudaMemcpyAsync(to, cuda->pinned[slot], bytes,", "        cudaMemcpyAsync(to, from, bytes,",
+     "copies from memory that is not pinned"),
+    (C, "    if (!cuda->hung) {", "    if (true) {", "frees under a hanging device"),
+    (C, "    if (mask->list_count > a->list_max) {", "    if (false) {", "a list that is too long is believed"),
+    ("gpu.c", "if (is_integer(image->sample) && sum != (double)total) {", "if (false) {",
+     "pixels not compared with the decoder's"),
+    ("gpu.c", "gt_key == gpu->gt_key && ", "", "another gt taken for this one"),
+    ("gpu.c", "if (++gpu->strikes >= STRIKES) {", "if (false) {", "failures in a row go on for ever"),
+    ("gpumask.c", "*quantile = values[job->reach - 1];", "*quantile = values[job->reach];",
+     "the quantile off by a rank"),
+    ("gpumask.c", "        if (exact_at(job, pixel) < job->scan->threshold) {", "        if (false) {",
+     "open pixels not settled"),
+)
+TESTS = ("test_gpu_kernels", "test_gpumask", "test_cuda", "test_gpu", "test_gputest", "test_gpu_faults")
+CXX = ["g++", "-std=c++17", "-O1", "-w", "-ffp-contract=off", "-fPIC", "-pthread"]
+
+
+def sh(command, **kwargs):
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **kwargs)
+
+
+def must(command):
+    done = sh(command)
+    if done.returncode != 0:
+        sys.exit(" ".join(command) + "\n" + done.stdout.decode())
+
+
+def build_plugin(build, source, san):
+    plugin = os.path.join(source, "pairmill-cuda.so")
+    fakes = os.path.join(build, "tests", "fakecuda")
+    runtime = os.path.join(fakes, "mutants-runtime.o")
+    flags = CXX + san + ["-Itests/fakecuda"]
+    if not os.path.exists(runtime):
+        must(flags + ["-Iworker/gpu", "-c", "tests/fakecuda/fake_runtime.cc", "-o", runtime])
+    must(flags + ["-I" + source, "-shared", "-x", "c++", source + "/pm_cuda.cu", "-x", "none", runtime,
+                  fakes + "/fake_run.o", "-lfftw3f", "-lm", "-o", plugin])
+    return plugin
+
+
+def build_test(build, test, source, name):
+    pkgs = "libuv sqlite3 fftw3f libtiff-4 libpng inih libxxhash libsystemd cmocka".split()
+    libs = subprocess.check_output(["pkg-config", "--libs"] + pkgs, text=True).split()
+    flags = "-std=c17 -D_GNU_SOURCE -I. -O1 -w -ffp-contract=off -pthread".split()
+    out = os.path.join(source, test)
+    must(["cc"] + flags + ["-o", out, f"{build}/tests/{test}.o", f"{source}/{name}",
+                           f"{build}/tests/testlib.a", f"{build}/libpairmill.a"] + libs + ["-ldl", "-lm"])
+    return out
+
+
+def caught_by(build, mutant, source):
+    name, _, _, what = mutant
+    san = ["-fsanitize=thread"] if "tsan" in what else []
+    build = build + "-tsan" if san else build
+    env = dict(os.environ, GPU_FAULTS="")
+    del env["GPU_FAULTS"]
+    env["FAKEGPU_PLUGIN"] = (os.path.abspath(f"{build}/tests/fakecuda/pairmill-cuda.so")
+                             if name.endswith(".c") else build_plugin(build, source, san))
+    for test in TESTS if not san else ("test_gpu_kernels",):
+        program = build_test(build, test, source, name) if name.endswith(".c") else f"{build}/tests/{test}"
+        try:
+            if sh([program], env=env, timeout=300).returncode != 0:
+                return test
+        except subprocess.TimeoutExpired:
+            return test + " (never ended)"
+    return None
+
+
+def main():
+    build, wanted = sys.argv[1], [int(n) for n in sys.argv[2:]]
+    survived = skipped = tried = 0
+    for number, mutant in enumerate(MUTANTS, 1):
+        name, old, new, what = mutant
+        if wanted and number not in wanted:
+            continue
+        if "tsan" in what and not os.path.exists(build + "-tsan/tests/test_gpu_kernels"):
+            print(f"{number:2} skipped: {what}: {build}-tsan is not built", flush=True)
+            skipped += 1
+            continue
+        with tempfile.TemporaryDirectory() as source:
+            for file in os.listdir("worker/gpu"):
+                shutil.copy("worker/gpu/" + file, source)
+            text = open(f"{source}/{name}").read()
+            if text.count(old) < 1:
+                sys.exit(f"mutant {number} ({what}): its text is not in {name} any more")
+            open(f"{source}/{name}", "w").write(text.replace(old, new, 1))
+            by = caught_by(build, mutant, source)
+            tried += 1
+            survived += by is None
+            print(f"{number:2} {'caught by ' + by if by else 'SURVIVED'}: {what} ({name})", flush=True)
+    print(f"{tried} mutants, {survived} survived, {skipped} skipped")
+    return 1 if survived else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,265 @@
+/* gpu_kernels: each stage of the plugin by itself against plain C: what later stages would forgive
+ * (a proposal off by a pixel, a bound too wide) is seen here. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/lib/fakegpu.h"
+#include "worker/align/fftplans.h"
+#include "worker/align/prep_levels.h"
+#include "worker/align/zncc.h"
+#include "worker/gpu/gpuload.h"
+#include "worker/kernels/lossmap.h"
+
+#define W 131
+#define H 75
+#define RANGE 13
+
+struct fixture {
+    const struct fake_control *fake;
+    const struct pm_cuda_api *api;
+    struct pm_cuda *cuda;
+    struct pm_cuda_status status;
+    struct fakegpu_pair pair;
+};
+
+static void begin(struct fixture *f, enum pm_sample sample, int channels)
+{
+    const struct pm_cuda_opts opts = {.deadline_ms = 60000};
+    const struct pm_synth spec = {.w = W,
+        .h = H,
+        .channels = channels,
+        .sample = sample,
+        .dy = -4,
+        .dx = 6,
+        .gain = 1.5,
+        .photon = 0.01,
+        .read = 0.02,
+        .seed = 77};
+    struct pm_cuda_info info;
+    struct pm_cuda_shape shape;
+    struct pm_err err;
+    uint64_t total;
+
+    f->fake = fakegpu_control();
+    f->fake->reset(21, 1);
+    fakegpu_pair_make(&f->pair, &spec);
+    assert_int_equal(pm_gpu_load(fakegpu_path(), FAKEGPU_DRIVER, &f->api, &err), PM_OK);
+    assert_int_equal(f->api->open(&f->cuda, &opts, &info, &f->status), PM_CUDA_OK);
+    shape = (struct pm_cuda_shape){.w = W,
+        .h = H,
+        .channels = channels,
+        .sample = (int)sample,
+        .pitch = f->pair.gt->stride,
+        .range_dy = RANGE,
+        .range_dx = RANGE};
+    assert_int_equal(f->api->begin(f->cuda, &shape, &f->status), PM_CUDA_OK);
+    for (int which = 0; which < 2; which++) {
+        const struct pm_image *image = which == PM_CUDA_GT ? f->pair.gt : f->pair.target;
+        double mean = pm_prep_mean(which == PM_CUDA_GT ? f->pair.gt_prep : f->pair.target_prep);
+        for (int y = 0; y < H; y += 10) { /* in pieces, as a decoder would */
+            int end = y + 10 < H ? y + 10 : H;
+            assert_int_equal(
+                f->api->upload(f->cuda, which, pm_image_row(image, y), y, end, &f->status),
+                PM_CUDA_OK);
+        }
+        assert_int_equal(f->api->reduce(f->cuda, which, mean, &total, &f->status), PM_CUDA_OK);
+    }
+}
+
+static void end(struct fixture *f)
+{
+    f->api->close(f->cuda);
+    fakegpu_pair_free(&f->pair);
+    if (f->fake->violations() != 0) {
+        print_error("violation: %s\n", f->fake->violation());
+    }
+    assert_int_equal(f->fake->violations(), 0);
+    assert_int_equal(f->fake->live(), 0);
+}
+
+/* Every shift's score is that of zncc.c; both are float correlations, so nearly. */
+static void test_scores(void **state)
+{
+    struct fixture f;
+    struct pm_cuda_peak peaks[64];
+    struct pm_fftplans *plans = NULL;
+    struct pm_zncc *zncc = NULL;
+    struct pm_err err;
+    float *luma;
+    size_t stride;
+    int count = 0;
+    (void)state;
+
+    begin(&f, PM_U16, 3);
+    assert_int_equal(f.api->search(f.cuda, peaks, 64, &count, &f.status), PM_CUDA_OK);
+    assert_int_equal(pm_fftplans_new(&plans, NULL, &err), PM_OK);
+    assert_int_equal(pm_zncc_new(&zncc, &err), PM_OK);
+    assert_int_equal(pm_zncc_size(zncc, plans, W, H, RANGE, RANGE, &err), PM_OK);
+    luma = pm_zncc_gt(zncc, &stride);
+    pm_prep_luma(f.pair.gt_prep, f.pair.gt, 1, luma, stride);
+    luma = pm_zncc_target(zncc, &stride);
+    pm_prep_luma(f.pair.target_prep, f.pair.target, 1, luma, stride);
+    pm_zncc_run(zncc);
+    assert_true(count > 0);
+    assert_int_equal(peaks[0].dy, -4);
+    assert_int_equal(peaks[0].dx, 6);
+    for (int i = 0; i < count; i++) {
+        double score = pm_zncc_score(zncc, peaks[i].dy, peaks[i].dx);
+        assert_true(fabs(score - (double)peaks[i].score) < 1e-4);
+        assert_true(i == 0 || peaks[i].score <= peaks[i - 1].score);
+        for (int k = 0; k < 9; k++) { /* and it is a peak */
+            int dy = peaks[i].dy - 1 + k / 3, dx = peaks[i].dx - 1 + k % 3;
+            if (abs(dy) <= RANGE && abs(dx) <= RANGE) {
+                assert_true(pm_zncc_score(zncc, dy, dx) < score + 1e-4);
+            }
+        }
+    }
+    pm_zncc_free(zncc);
+    pm_fftplans_free(plans);
+    end(&f);
+}
+
+static uint64_t plain_l1(
+    const struct fixture *f, int dy, int dx, int step, uint32_t gm, uint32_t tm)
+{
+    struct pm_overlap o = pm_overlap_trimmed(W, H, dy, dx);
+    uint64_t sum = 0;
+    for (int y = o.target_y; y < o.target_y + o.h; y++) {
+        const uint16_t *g = pm_image_row(f->pair.gt, y + dy);
+        const uint16_t *t = pm_image_row(f->pair.target, y);
+        for (int i = o.target_x * 3; i < (o.target_x + o.w) * 3 && y % step == 0; i++) {
+            int64_t d = (int64_t)g[i + dx * 3] * gm - (int64_t)t[i] * tm;
+            sum += (uint64_t)llabs(d);
+        }
+    }
+    return sum;
+}
+
+static void test_integer_l1(void **state)
+{
+    static const int steps[] = {1, 3};
+    static const int at[][2] = {{-4, 6}, {0, 0}, {13, -13}, {-12, 11}};
+    struct fixture f;
+    (void)state;
+    begin(&f, PM_U16, 3);
+    for (size_t s = 0; s < 2; s++) {
+        for (size_t a = 0; a < 4; a++) {
+            struct pm_cuda_l1 l1 = {.dy = at[a][0],
+                .dx = at[a][1],
+                .row_step = steps[s],
+                .gt_mul = 21845,
+                .target_mul = 32768};
+            for (int i = 0; i < PM_CUDA_SPAN; i++) {
+                struct pm_overlap o = pm_overlap_trimmed(W, H, l1.dy - 2 + i, l1.dx - 2 + i);
+                l1.row_from[i] = o.target_y;
+                l1.row_to[i] = o.target_y + o.h;
+                l1.column_from[i] = o.target_x;
+                l1.column_to[i] = o.target_x + o.w;
+            }
+            assert_int_equal(f.api->l1(f.cuda, &l1, &f.status), PM_CUDA_OK);
+            for (int k = 0; k < 25; k++) {
+                assert_int_equal(l1.sum[k / 5][k % 5],
+                    plain_l1(&f, l1.dy - 2 + k / 5, l1.dx - 2 + k % 5, steps[s], 21845, 32768));
+            }
+        }
+    }
+    end(&f);
+}
+
+/* The bounds are those of lossmap's plain variant, bit for bit: seen through the histogram of the
+ * lower ones and the list of pixels whose upper one reaches a value. */
+static void compare_bounds(enum pm_sample sample, int channels)
+{
+    const struct pm_lossmap_ops *ops = pm_lossmap_ops_of(PM_CPU_PLAIN);
+    static uint32_t bins[PM_CUDA_BINS], want[PM_CUDA_BINS], list[W * H];
+    static struct pm_lossmap map;
+    struct pm_cuda_mask mask = {.gt_x = 6,
+        .target_y = 4,
+        .w = W - 6,
+        .h = H - 4,
+        .gain = 1.47f,
+        .list_max = W * H,
+        .gather_from = 0.05f,
+        .bins = bins,
+        .list = list};
+    struct fixture f;
+    size_t pixel;
+    uint32_t reached = 0;
+
+    begin(&f, sample, channels);
+    pixel = (size_t)channels * pm_sample_bytes(sample);
+    assert_int_equal(f.api->bounds(f.cuda, &mask, &f.status), PM_CUDA_OK);
+    assert_int_equal(mask.unknown, 0);
+    assert_int_equal(f.api->gather(f.cuda, &mask, &f.status), PM_CUDA_OK);
+    memset(want, 0, sizeof want);
+    for (int y = 0; y < mask.h; y++) {
+        const char *g = pm_image_row(f.pair.gt, y), *t = pm_image_row(f.pair.target, y + 4);
+        ops->chunk(sample, g + 6 * pixel, t, mask.w, channels, mask.gain, &map);
+        for (int x = 0; x < mask.w; x++) {
+            uint32_t bits = 0;
+            if (map.lower[x] > 0) {
+                memcpy(&bits, &map.lower[x], sizeof bits);
+            }
+            want[bits >> PM_CUDA_BIN_SHIFT]++;
+            if (map.upper[x] >= mask.gather_from) {
+                bool found = false;
+                for (uint32_t i = 0; i < mask.list_count && !found; i++) {
+                    found = list[i] == (uint32_t)(y * mask.w + x);
+                }
+                assert_true(found);
+                reached++;
+            }
+        }
+    }
+    assert_int_equal(mask.list_count, reached);
+    assert_memory_equal(bins, want, sizeof want);
+    end(&f);
+}
+
+static void test_bounds(void **state)
+{
+    (void)state;
+    compare_bounds(PM_U16, 3);
+    compare_bounds(PM_U8, 1);
+    compare_bounds(PM_F16, 3);
+    compare_bounds(PM_F32, 1);
+}
+
+/* Stages in the wrong order, rows in the wrong order: refused, and nothing is harmed. */
+static void test_order(void **state)
+{
+    struct fixture f;
+    struct pm_cuda_peak peak;
+    uint64_t total;
+    int count;
+    (void)state;
+    begin(&f, PM_U8, 1);
+    assert_int_equal(
+        f.api->upload(f.cuda, PM_CUDA_TARGET, f.pair.gt->data, 5, 6, &f.status), PM_CUDA_FAILED);
+    assert_int_equal(
+        f.api->upload(f.cuda, PM_CUDA_TARGET, f.pair.gt->data, 0, 6, &f.status), PM_CUDA_OK);
+    assert_int_equal(f.api->search(f.cuda, &peak, 1, &count, &f.status), PM_CUDA_FAILED);
+    assert_int_equal(f.api->reduce(f.cuda, PM_CUDA_TARGET, 0.5, &total, &f.status), PM_CUDA_FAILED);
+    assert_int_equal(f.api->trim(f.cuda, &f.status), PM_CUDA_OK);
+    assert_int_equal(f.fake->memory_used(), 0);
+    assert_int_equal(f.api->search(f.cuda, &peak, 1, &count, &f.status), PM_CUDA_FAILED);
+    end(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_scores),
+        cmocka_unit_test(test_integer_l1),
+        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_order),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
