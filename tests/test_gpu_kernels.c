@@ -219,6 +219,24 @@ static void compare_bounds(enum pm_sample sample, int channels)
         }
     }
     assert_int_equal(mask.list_count, reached);
+    for (int y = 3; y < mask.h; y += 9) { /* to the last bit: exactly at the bound of a pixel */
+        const char *g = pm_image_row(f.pair.gt, y), *t = pm_image_row(f.pair.target, y + 4);
+        ops->chunk(sample, g + 6 * pixel, t, mask.w, channels, mask.gain, &map);
+        for (int x = 5; x < mask.w; x += 60) {
+            bool found = false;
+            mask.gather_from = map.upper[x];
+            assert_int_equal(f.api->gather(f.cuda, &mask, &f.status), PM_CUDA_OK);
+            for (uint32_t i = 0; i < mask.list_count && !found; i++) {
+                found = list[i] == (uint32_t)(y * mask.w + x);
+            }
+            assert_true(found);
+            mask.gather_from = nextafterf(map.upper[x], 1e9f);
+            assert_int_equal(f.api->gather(f.cuda, &mask, &f.status), PM_CUDA_OK);
+            for (uint32_t i = 0; i < mask.list_count; i++) {
+                assert_true(list[i] != (uint32_t)(y * mask.w + x));
+            }
+        }
+    }
     assert_memory_equal(bins, want, sizeof want);
     end(&f);
 }

@@ -93,9 +93,15 @@ static void test_exposure(void **state)
 {
     static const double limits[] = {1, 0.5, 0.2, 0.1000001, 1e-6, 2};
     struct fixture *f = *state;
+    struct pm_mask_scan scan = fakegpu_scan(&f->pair, -3, 4);
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
-        struct pm_mask_scan scan = fakegpu_scan(&f->pair, -3, 4);
         scan.overexposure = limits[i];
+        compare(f, scan);
+    }
+    for (int x = 40; x < 60; x++) { /* exactly at the brightest sample of a pixel */
+        const uint16_t *px = (const uint16_t *)pm_image_row(f->pair.gt, 50) + 3 * x;
+        uint16_t top = px[0] > px[1] ? px[0] : px[1];
+        scan.overexposure = (top > px[2] ? top : px[2]) / 65535.0;
         compare(f, scan);
     }
 }

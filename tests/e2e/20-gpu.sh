@@ -68,3 +68,36 @@ wait_for 30 "the view to name the device" sh -c \
 must_be 0 "select count(*) from workers where worker > 0 and gpu is not null"
 daemon_stop
 check_clean
+
+say "a GPU that is lost costs no pair, and the service goes on without it"
+rm -rf "$IN" "$OUT" "$DB"*
+FAKE_CUDA_LOST=$T/lost
+export FAKE_CUDA_LOST
+write_conf align.max_shift=20 pairmill.workers=1 align.method=gpu
+daemon_start_ready
+named() {
+    sqlite3 -readonly "$DB" 'select gpu from workers where worker = 0' | grep -q "$1"
+}
+wait_for 30 "the view to name the device" named 'Fake GPU'
+touch "$T/lost"
+cp -R "$T"/pairs/*/ "$IN/"
+wait_done 3
+must_be 0 "select count(*) from results where backend = 'cuda'"
+wait_for 30 "the view to say why" named 'off: '
+grep -q "event=gpu_off message=\"cuda" "$LOG" || fail "the loss is not in the log"
+daemon_stop
+
+say "gpu_on_loss = restart: the pairs are done, then it stops in order with exit code 1"
+rm -rf "$IN" "$OUT" "$DB"* "$T/lost"
+write_conf align.max_shift=20 pairmill.workers=1 align.method=gpu gpu.gpu_on_loss=restart
+daemon_start_ready
+wait_for 30 "the view to name the device" named 'Fake GPU'
+touch "$T/lost"
+cp -R "$T"/pairs/*/ "$IN/"
+rc=0
+wait "$daemon" || rc=$?
+daemon=
+[ "$rc" = 1 ] || fail "it ended with $rc"
+grep -q "the GPU was lost: stopped in order" "$LOG" || fail "it does not say why"
+must_be 0 "select count(*) from failures"
+must_be 1 "select done + queued = total and done > 0 from progress"

@@ -221,6 +221,10 @@ struct pm_cuda_times pm_gpu_times(struct pm_gpu *gpu)
 
 /* ---- images ---- */
 
+_Static_assert((int)PM_U8 == PM_CUDA_U8 && (int)PM_U16 == PM_CUDA_U16 &&
+                   (int)PM_F16 == PM_CUDA_F16 && (int)PM_F32 == PM_CUDA_F32,
+    "shape_of() passes one for the other");
+
 static struct pm_cuda_shape shape_of(const struct pm_align_query *query)
 {
     const struct pm_image *gt = query->gt->image;
@@ -228,7 +232,7 @@ static struct pm_cuda_shape shape_of(const struct pm_align_query *query)
     return (struct pm_cuda_shape){.w = gt->w,
         .h = gt->h,
         .channels = gt->channels,
-        .sample = (int)gt->sample, /* the two enums name the same in the same order */
+        .sample = (int)gt->sample,
         .pitch = gt->stride,
         .range_dy = range.dy,
         .range_dx = range.dx};
