@@ -116,10 +116,33 @@ static void test_parity(void **state)
     }
 }
 
+/* What the decoder summed is not what the device summed: nothing from there is believed again. */
+static void test_other_pixels_than_were_decoded(void **state)
+{
+    struct pm_synth spec = spec_of(80, 60, 1, PM_U16);
+    struct fakegpu_pair pair, other;
+    struct pm_gpu *gpu = open_gpu();
+    struct pm_prep *kept;
+    (void)state;
+    fakegpu_pair_make(&pair, &spec);
+    spec.seed++;
+    fakegpu_pair_make(&other, &spec);
+    kept = pair.target_prep;
+    pair.target_prep = other.target_prep;
+    assert_string_equal(fakegpu_find(&pair, PM_METHOD_GPU, gpu, 0).fallback, "the GPU is off");
+    assert_non_null(strstr(pm_gpu_state(gpu), "not those that were sent"));
+    assert_true(pm_gpu_lost(gpu));
+    pair.target_prep = kept;
+    pm_gpu_close(gpu);
+    fakegpu_pair_free(&pair);
+    fakegpu_pair_free(&other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_parity, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_other_pixels_than_were_decoded, set_up, tear_down),
     };
     pm_log_init(PM_LOG_ERR, 0);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -271,6 +271,31 @@ static void test_order(void **state)
     end(&f);
 }
 
+/* gpu_memory_max is kept to before anything is taken. */
+static void test_memory_max(void **state)
+{
+    const struct pm_cuda_opts opts = {.deadline_ms = 60000, .memory_max = 300000};
+    const struct pm_cuda_shape small = {
+        .w = 64, .h = 8, .channels = 1, .pitch = 64, .range_dy = 1, .range_dx = 1};
+    struct pm_cuda_shape large = small;
+    struct pm_cuda_status status;
+    struct pm_cuda_info info;
+    struct pm_cuda *cuda;
+    const struct pm_cuda_api *api;
+    struct pm_err err;
+    (void)state;
+    fakegpu_control()->reset(2, 0);
+    large.h = 4000;
+    assert_int_equal(pm_gpu_load(fakegpu_path(), FAKEGPU_DRIVER, &api, &err), PM_OK);
+    assert_int_equal(api->open(&cuda, &opts, &info, &status), PM_CUDA_OK);
+    assert_int_equal(api->begin(cuda, &large, &status), PM_CUDA_NOMEM);
+    assert_int_equal(fakegpu_control()->memory_used(), 0);
+    assert_non_null(strstr(status.text, "of device memory"));
+    assert_int_equal(api->begin(cuda, &small, &status), PM_CUDA_NOMEM); /* bins alone are 256 KiB */
+    api->close(cuda);
+    assert_int_equal(fakegpu_control()->live(), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -278,6 +303,7 @@ int main(void)
         cmocka_unit_test(test_integer_l1),
         cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_order),
+        cmocka_unit_test(test_memory_max),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

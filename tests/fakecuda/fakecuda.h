@@ -2,7 +2,8 @@
  * fakecuda: a CUDA runtime and cuFFT that run on the CPU, for tests; nastier than the real ones.
  * - Kernels run thread by thread on fibers, in shuffled order of threads and blocks; only barriers
  *   let another thread on. A barrier that not all threads reach, or two different ones at a time,
- *   is a violation. Under TSan nothing but barriers and launches orders memory.
+ *   is a violation. Under TSan only barriers order the threads of a block. What it
+ *   cannot show: a race between blocks, which run one after the other.
  * - Device and shared memory start as 0xFF. A work area is trashed by every transform, C2R destroys
  *   its input, R2C needs its work area set.
  * - Lazy: what is put on a stream runs only when somebody looks whether it has, so copies read and
