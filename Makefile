@@ -83,7 +83,7 @@ $(BUILD)/pairmill: $(BUILD)/cli/main.o $(BUILD)/libpairmill.a
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # Kernels are the hot loops: they get -O3 whatever the rest has.
-$(BUILD)/worker/kernels/%.o: OPT += -O3
+$(BUILD)/worker/kernels/%.o $(BUILD)/worker/align/symmetry.o: OPT += -O3
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)

@@ -7,6 +7,7 @@
 #include "worker/align/levelsearch.h"
 #include "worker/align/pattern.h"
 #include "worker/align/residual.h"
+#include "worker/align/symmetry.h"
 #include "worker/align/tilerecord.h"
 #include "worker/align/tiles.h"
 #include "worker/align/votes.h"
@@ -240,6 +241,8 @@ static enum pm_code pattern_suspected(struct pm_quality *quality,
     bool *suspected, struct pm_err *err)
 {
     int factor = pm_levelsearch_factor(query->gt->image);
+    struct pm_symmetry symmetry;
+    enum pm_code rc;
 
     *suspected = false;
     if (confirmed->dy != 0 && confirmed->dx != 0) {
@@ -255,7 +258,13 @@ static enum pm_code pattern_suspected(struct pm_quality *quality,
             return PM_OK;
         }
     }
-    return pm_pattern_lines(query, confirmed->dy, confirmed->dx, suspected, err);
+    rc = pm_pattern_lines(query, confirmed->dy, confirmed->dx, suspected, err);
+    if (rc == PM_OK && !*suspected) {
+        rc = pm_symmetry_measure(
+            quality->level, query, confirmed->dy, confirmed->dx, &symmetry, err);
+        *suspected = rc == PM_OK && pm_symmetry_broken(&symmetry);
+    }
+    return rc;
 }
 
 /* What the parts of the frame leave of near. */
