@@ -10,7 +10,7 @@ mkpairs "$T/made" 2 3 160x120 221
 HANG_WHILE=$T/hang
 export HANG_WHILE
 
-write_conf pairmill.settle_s=0 pairmill.drain_timeout_s=600 pairmill.workers=2
+write_conf pairmill.settle_s=0 pairmill.drain_timeout_s=600 pairmill.workers=2 pairmill.max_attempts=50
 cp -R "$T"/made/*/ "$IN/"
 victim=$(find "$IN" -name '*.tif' ! -path '*/gt/*' | sort | head -n 1)
 mv "$victim" "$(dirname "$victim")/hang-here.tif"
@@ -32,7 +32,8 @@ wait_for 60 "the watchdog" grep -q '^watchdog' "$T/systemd"
 wait_for 60 "the restart" grep -q '^ended -6' "$T/systemd"
 rm "$HANG_WHILE" # the server is back
 wait_done 6
-must_be "2|0" "select max(attempts), (select count(*) from failures) from job"
+# It may have hung again before the server was back: then it was restarted once more.
+must_be "1|0" "select max(attempts) >= 2, (select count(*) from failures) from job"
 kill -TERM "$daemon"
 rc=0
 wait "$daemon" || rc=$?
