@@ -94,8 +94,8 @@ static const struct pm_option options[] = {
         "auto takes hierarchical for images whose shorter side is at least this, and fft between "
         "the two.",
         "px", "512", PM_OPTION_INT, AT(auto_hierarchical_from), .min = 0, .max = INT_MAX},
-    {"align", "quality", NULL, "Also measure confidence, residual, tiles and flags.", NULL,
-        "yes", PM_OPTION_BOOL, AT(quality), .recipe = true},
+    {"align", "quality", NULL, "Also measure confidence, residual, tiles and flags.", NULL, "yes",
+        PM_OPTION_BOOL, AT(quality), .recipe = true},
     {"align", "on_flag", NULL,
         "What becomes of a pair with a flag: keep its result, hold it back, or fail it. default: "
         "hold pairs that do not show the same scene, keep the others.",
