@@ -3,21 +3,18 @@
 # `workers`, WATCHDOG=1 stays away, systemd (a small one of our own) kills and restarts the service,
 # no pair is lost; and a second SIGTERM abandons a hung worker at once.
 . tests/lib/e2e.sh
-[ "$slow" = 1 ] || skip "a sanitizer's runtime wants to be first in the list of preloaded libraries"
-shim=$T/hang.so
-${CC:-cc} -shared -fPIC -D_GNU_SOURCE -o "$shim" tests/shim/hang.c -ldl
+build_shim
 mkpairs "$T/made" 2 3 160x120 221
-HANG_WHILE=$T/hang
-export HANG_WHILE
+export SHIM_HOLD="$T/hold" SHIM_HOLD_NAME=hang-here SHIM_HOLD_AT=open
 
 write_conf pairmill.settle_s=0 pairmill.drain_timeout_s=600 pairmill.workers=2 pairmill.max_attempts=50
 cp -R "$T"/made/*/ "$IN/"
 victim=$(find "$IN" -name '*.tif' ! -path '*/gt/*' | sort | head -n 1)
 mv "$victim" "$(dirname "$victim")/hang-here.tif"
-: >"$HANG_WHILE"
+: >"$SHIM_HOLD"
 cat >"$T/hanging" <<END
 #!/bin/sh
-LD_PRELOAD=$shim exec "$PAIRMILLD" --config "$CONF"
+LD_PRELOAD=$SHIM ASAN_OPTIONS=verify_asan_link_order=0 exec "$PAIRMILLD" --config "$CONF"
 END
 chmod +x "$T/hanging"
 
@@ -30,7 +27,7 @@ wait_for 60 "the worker to be shown as hanging" sql_is "hangs|decode" \
 grep -q 'step=decode event=hangs' "$LOG" || fail "the log does not name the worker"
 wait_for 60 "the watchdog" grep -q '^watchdog' "$T/systemd"
 wait_for 60 "the restart" grep -q '^ended -6' "$T/systemd"
-rm "$HANG_WHILE" # the server is back
+rm "$SHIM_HOLD" # the server is back
 wait_done 6
 # It may have hung again before the server was back: then it was restarted once more.
 must_be "1|0" "select max(attempts) >= 2, (select count(*) from failures) from job"
@@ -44,7 +41,7 @@ check_outputs --expect 6
 check_clean
 
 say "a second SIGTERM abandons a hung worker at once, drain_timeout is 600 s"
-: >"$HANG_WHILE"
+: >"$SHIM_HOLD"
 cp "$(find "$IN" -name hang-here.tif)" "$T/copy.tif"
 "$T/hanging" >>"$LOG" 2>&1 &
 daemon=$!
@@ -61,7 +58,7 @@ wait "$daemon" || rc=$?
 daemon=
 [ "$rc" = 0 ] || fail "it ended with $rc"
 must_be "0|1" "select running, queued from progress"
-rm "$HANG_WHILE"
+rm "$SHIM_HOLD"
 daemon_start
 wait_done 7
 daemon_stop

@@ -2,10 +2,12 @@
  * disk: preloaded into a program, a disk that is full, and calls that wait, for as long as a file
  * is there. A test makes and removes those files; nothing depends on time.
  *
- *   SHIM_FULL=FLAG SHIM_FULL_DIR=DIR   while FLAG exists, no byte can be written below DIR
- * (ENOSPC); each refusal is a line "MILLISECONDS PATH" in FLAG.log SHIM_HOLD=FLAG
- * SHIM_HOLD_NAME=TEXT SHIM_HOLD_AT=open|rename while FLAG exists, opening for reading, or renaming,
- * what has TEXT in its name waits; FLAG.at appears when somebody does
+ *   SHIM_FULL=FLAG SHIM_FULL_DIR=DIR
+ *       while FLAG exists, no byte can be written below DIR (ENOSPC); each refusal is a line
+ *       "MILLISECONDS PATH" in FLAG.log
+ *   SHIM_HOLD=FLAG SHIM_HOLD_NAME=TEXT SHIM_HOLD_AT=open|rename
+ *       while FLAG exists, opening for reading, or renaming, what has TEXT in its name waits;
+ *       FLAG.at appears when somebody does
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -16,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <time.h>
@@ -65,6 +68,23 @@ static bool full(int fd)
     return true;
 }
 
+/* Without a blink: who looks again and again uses CPU time, which no thread does that hangs. */
+static void sleep_until_gone(const char *path)
+{
+    char event[sizeof(struct inotify_event) + NAME_MAX + 1];
+    int fd = (int)syscall(SYS_inotify_init1, IN_CLOEXEC);
+    if (fd < 0) {
+        abort(); /* nothing would be held, and the test not see it */
+    }
+    /* Not there any more, or from here on its end is an event. */
+    if (syscall(SYS_inotify_add_watch, fd, path, IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF) >= 0) {
+        while (exists(path)) {
+            syscall(SYS_read, fd, event, sizeof event);
+        }
+    }
+    syscall(SYS_close, fd);
+}
+
 static void hold(const char *at, const char *name)
 {
     const char *flag = getenv("SHIM_HOLD");
@@ -75,10 +95,7 @@ static void hold(const char *at, const char *name)
         return;
     }
     append(flag, ".at", "here\n");
-    while (exists(flag)) {
-        const struct timespec pause = {0, 5000000};
-        nanosleep(&pause, NULL);
-    }
+    sleep_until_gone(flag);
 }
 
 #define REAL(type, name)                                                                           \
