@@ -1,4 +1,4 @@
-/* pairmill gpu: help, wrong usage, and a machine without a GPU; with one: tests/e2e/20-gpu.sh. */
+/* pairmill gpu: help, wrong usage, and a machine without a GPU; with one: tests/e2e/29-gpu.sh. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -91,7 +91,7 @@ faults: $(BIN) $(PRELOAD)
 	BUILD=$(BUILD) $(PYTHON) tests/campaign/faults.py --each $(or $(EACH),0) --seed "$(SEED)"
 
 scale: all
-	FILES=100000 BUILD=$(BUILD) PYTHON=$(PYTHON) sh tests/e2e/20-many-files.sh
+	FILES=100000 BUILD=$(BUILD) PYTHON=$(PYTHON) sh tests/e2e/22-many-files.sh
 	$(BUILD)/pairmill bench queue
 
 model: all

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The rules of the house that a script can check: includes point one way, one library lives in one
-# place, every header compiles alone, SQL stays in sql/.
+# place, every header compiles alone, SQL stays in sql/, end-to-end scripts have numbers of their own.
 set -u
 bad=0
 
@@ -21,6 +21,7 @@ for lib in sqlite3.h tiffio.h fftw3.h png.h ini.h xxhash.h systemd/sd-daemon.h; 
 done
 complain "SQL inside C" "$(grep -rnE '"(SELECT|INSERT|UPDATE|DELETE|CREATE) ' daemon cli worker common)"
 complain "a label other than out" "$(grep -rnE 'goto ' daemon cli worker common | grep -v 'goto out;')"
+complain "two end-to-end scripts of one number" "$(ls tests/e2e | cut -c 1-2 | uniq -d)"
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
