@@ -66,9 +66,10 @@ enum pm_code pm_assess_answer(struct pm_assess *assess, const struct pm_align_qu
     if (rc == PM_OK) {
         rc = pm_confirm_run(assess->confirm, query, candidates, n + hills, &confirmed, err);
     }
-    if (rc == PM_OK) {
-        rc = pm_quality_measure(assess->quality, query, &confirmed, shift, err);
+    if (rc != PM_OK) {
+        return rc;
     }
+    rc = pm_quality_measure(assess->quality, query, &confirmed, shift, err);
     if (rc == PM_OK && (confirmed.dy != shift->dy || confirmed.dx != shift->dx)) {
         shift->confidence = 0;
     }

@@ -36,6 +36,7 @@ PM_INLINE void pm_gradient_widen(
                                      : ((const float *)row)[i];
     }
     for (int i = 0; i < w; i++) {
+        /* cppcheck-suppress uninitvar ; w is the same in both loops */
         float sum = wide[i * channels];
         for (int c = 1; c < channels; c++) {
             sum += wide[i * channels + c];
