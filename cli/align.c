@@ -76,16 +76,12 @@ static void print_lines(FILE *to, const struct pm_shift *shift)
 static enum pm_code print_json(FILE *to, const struct pm_shift *shift, struct pm_err *err)
 {
     struct pm_json json;
-    enum pm_code rc = PM_OK;
+    enum pm_code rc;
     pm_json_init(&json, true);
     pm_json_begin_object(&json, NULL);
     pm_shift_json(&json, shift, true);
     pm_json_end_object(&json);
-    if (pm_json_text(&json) != NULL) {
-        fputs(pm_json_text(&json), to);
-    } else {
-        rc = pm_err_set(err, PM_ENOMEM, "out of memory");
-    }
+    rc = pm_json_print(&json, to, err);
     pm_json_fini(&json);
     return rc;
 }

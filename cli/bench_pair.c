@@ -310,7 +310,7 @@ static enum pm_code print_json(
     const struct pair_bench *bench, const struct found *found, FILE *to, struct pm_err *err)
 {
     struct pm_json json;
-    enum pm_code rc = PM_OK;
+    enum pm_code rc;
 
     pm_json_init(&json, true);
     pm_json_begin_object(&json, NULL);
@@ -331,11 +331,7 @@ static enum pm_code print_json(
         bench->peak_bytes < 0 ? (double)NAN
                               : (double)bench->peak_bytes / (double)bench->pixel_bytes);
     pm_json_end_object(&json);
-    if (pm_json_text(&json) == NULL) {
-        rc = pm_err_set(err, PM_ENOMEM, "no memory for the report");
-    } else {
-        fputs(pm_json_text(&json), to);
-    }
+    rc = pm_json_print(&json, to, err);
     pm_json_fini(&json);
     return rc;
 }

@@ -305,7 +305,7 @@ enum pm_code pm_report_json(
     const struct pm_report *report, const struct pm_bench_opts *opts, FILE *to, struct pm_err *err)
 {
     struct pm_json json;
-    enum pm_code rc = PM_OK;
+    enum pm_code rc;
     pm_json_init(&json, true);
     pm_json_begin_object(&json, NULL);
     json_machine(&json, report);
@@ -315,11 +315,7 @@ enum pm_code pm_report_json(
     json_rows(&json, report);
     json_rest(&json, report);
     pm_json_end_object(&json);
-    if (pm_json_text(&json) != NULL) {
-        fputs(pm_json_text(&json), to);
-    } else {
-        rc = pm_err_set(err, PM_ENOMEM, "out of memory");
-    }
+    rc = pm_json_print(&json, to, err);
     pm_json_fini(&json);
     return rc;
 }

@@ -257,7 +257,7 @@ static void json_part(struct pm_json *json, const char *key, const struct part *
 static enum pm_code print_json(const struct queue_bench *bench, FILE *to, struct pm_err *err)
 {
     struct pm_json json;
-    enum pm_code rc = PM_OK;
+    enum pm_code rc;
 
     pm_json_init(&json, true);
     pm_json_begin_object(&json, NULL);
@@ -274,11 +274,7 @@ static enum pm_code print_json(const struct queue_bench *bench, FILE *to, struct
     }
     pm_json_end_array(&json);
     pm_json_end_object(&json);
-    if (pm_json_text(&json) == NULL) {
-        rc = pm_err_set(err, PM_ENOMEM, "no memory for the report");
-    } else {
-        fputs(pm_json_text(&json), to);
-    }
+    rc = pm_json_print(&json, to, err);
     pm_json_fini(&json);
     return rc;
 }

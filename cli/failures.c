@@ -54,11 +54,8 @@ static enum pm_code print_json(FILE *to, struct pm_store *store, struct pm_err *
     enum pm_code rc;
     pm_json_init(&json, true);
     rc = pm_view_json(store, "show_failures", &json, NULL, err);
-    if (rc == PM_OK && pm_json_text(&json) == NULL) {
-        rc = pm_err_set(err, PM_ENOMEM, "out of memory");
-    }
     if (rc == PM_OK) {
-        fputs(pm_json_text(&json), to);
+        rc = pm_json_print(&json, to, err);
     }
     pm_json_fini(&json);
     return rc;

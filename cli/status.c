@@ -164,11 +164,11 @@ static enum pm_code show_json(
         rc = pm_view_json(store, statement, &json, views[i], err);
     }
     pm_json_end_object(&json);
-    if (rc == PM_OK && pm_json_text(&json) == NULL) {
-        rc = pm_err_set(err, PM_ENOMEM, "out of memory");
-    }
     if (rc == PM_OK) {
-        fprintf(cli->out, "%s%s", pm_json_text(&json), watch ? "\n" : "");
+        rc = pm_json_print(&json, cli->out, err);
+    }
+    if (rc == PM_OK && watch) {
+        fputs("\n", cli->out);
     }
     pm_json_fini(&json);
     return rc;

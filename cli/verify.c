@@ -192,7 +192,7 @@ static void print_lines(const struct verify *self, FILE *to)
 static enum pm_code print_json(const struct verify *self, FILE *to, struct pm_err *err)
 {
     struct pm_json json;
-    enum pm_code rc = PM_OK;
+    enum pm_code rc;
 
     pm_json_init(&json, true);
     pm_json_begin_object(&json, NULL);
@@ -213,11 +213,7 @@ static enum pm_code print_json(const struct verify *self, FILE *to, struct pm_er
         pm_findings_json(&self->kept, &json, "not_queued");
     }
     pm_json_end_object(&json);
-    if (pm_json_text(&json) != NULL) {
-        fputs(pm_json_text(&json), to);
-    } else {
-        rc = pm_err_set(err, PM_ENOMEM, "out of memory");
-    }
+    rc = pm_json_print(&json, to, err);
     pm_json_fini(&json);
     return rc;
 }

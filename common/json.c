@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +20,17 @@ void pm_json_fini(struct pm_json *json)
 const char *pm_json_text(const struct pm_json *json)
 {
     return json->failed ? NULL : json->text != NULL ? json->text : "";
+}
+
+enum pm_code pm_json_print(const struct pm_json *json, FILE *to, struct pm_err *err)
+{
+    const char *text = pm_json_text(json);
+
+    if (text == NULL) {
+        return pm_err_set(err, PM_ENOMEM, "out of memory");
+    }
+    fputs(text, to);
+    return PM_OK;
 }
 
 static void put_n(struct pm_json *json, const char *text, size_t n)

@@ -3,7 +3,7 @@
  * Owns: the text it builds.
  * Threads: a writer belongs to one thread.
  * Memory: grows by doubling; pm_json_fini() frees it.
- * Errors: calls never fail one by one; pm_json_text() is NULL when memory ran out on the way.
+ * Errors: calls never fail one by one; pm_json_text() and pm_json_print() tell when memory ran out.
  *
  *     struct pm_json json;
  *     pm_json_init(&json, true);
@@ -13,7 +13,7 @@
  *     pm_json_string(&json, NULL, "ambiguous");       inside an array there is no key
  *     pm_json_end_array(&json);
  *     pm_json_end_object(&json);
- *     if (pm_json_text(&json) != NULL) { fputs(pm_json_text(&json), stdout); }
+ *     rc = pm_json_print(&json, stdout, err);
  *     pm_json_fini(&json);
  *
  * The text is always valid UTF-8. A byte of a string that is not part of valid UTF-8 becomes
@@ -26,6 +26,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+
+#include "common/err.h"
 
 #define PM_JSON_DEPTH_MAX 16 /* objects and arrays inside each other; an assert guards it */
 
@@ -42,6 +45,10 @@ void pm_json_init(struct pm_json *json, bool pretty);
 void pm_json_fini(struct pm_json *json); /* zeroed is fine */
 /* The finished text; NULL when memory ran out. Valid until fini. */
 const char *pm_json_text(const struct pm_json *json);
+
+/* Writes the finished text; PM_ENOMEM when memory ran out. Whether all went out, the caller asks of
+ * `to` in the end. */
+enum pm_code pm_json_print(const struct pm_json *json, FILE *to, struct pm_err *err);
 
 /* key: NULL at the top and inside arrays. */
 void pm_json_begin_object(struct pm_json *json, const char *key);

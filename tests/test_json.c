@@ -136,6 +136,27 @@ static void doubles_read_back_as_they_were(void **state)
     pm_json_fini(&json);
 }
 
+static void what_is_printed_is_the_text(void **state)
+{
+    (void)state;
+    struct pm_json json;
+    struct pm_err err = {0};
+    char got[32] = "";
+    FILE *to = fmemopen(got, sizeof got, "w");
+    assert_non_null(to);
+    pm_json_init(&json, true);
+    pm_json_begin_object(&json, NULL);
+    pm_json_int(&json, "dy", -3);
+    pm_json_end_object(&json);
+    assert_int_equal(pm_json_print(&json, to, &err), PM_OK);
+    json.failed = true; /* as a realloc that failed leaves it */
+    assert_int_equal(pm_json_print(&json, to, &err), PM_ENOMEM);
+    assert_string_equal(err.text, "out of memory");
+    fclose(to);
+    assert_string_equal(got, "{\n  \"dy\": -3\n}\n");
+    pm_json_fini(&json);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -145,6 +166,7 @@ int main(void)
         cmocka_unit_test(names_that_are_not_utf8_keep_their_bytes),
         cmocka_unit_test(utf8_is_judged_as_rfc_3629_does),
         cmocka_unit_test(doubles_read_back_as_they_were),
+        cmocka_unit_test(what_is_printed_is_the_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
