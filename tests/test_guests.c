@@ -32,20 +32,7 @@ static int tear_down(void **state)
 /* What the shell answers; without a newline at the end. */
 static const char *type(struct pm_kit *kit, const char *sql)
 {
-    static char answer[1024];
-    char command[2048];
-    int length = snprintf(command, sizeof command,
-        "sqlite3 -batch -cmd '.timeout 20000' '%s' \"%s\" 2>&1", kit->db, sql);
-    assert_in_range(length, 1, sizeof command - 1);
-    FILE *from = popen(command, "r");
-    assert_non_null(from);
-    size_t size = fread(answer, 1, sizeof answer - 1, from);
-    pclose(from);
-    while (size > 0 && answer[size - 1] == '\n') {
-        size--;
-    }
-    answer[size] = '\0';
-    return answer;
+    return pm_shell_ask(kit->db, "-cmd '.timeout 20000'", sql);
 }
 
 /* The counters people see are those that can be counted. */

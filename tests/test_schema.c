@@ -15,6 +15,7 @@
 #include "common/schema.h"
 #include "common/sql.h"
 #include "common/store.h"
+#include "tests/lib/shell.h"
 #include "tests/lib/tmpdir.h"
 
 struct place {
@@ -38,31 +39,9 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* Feeds the stock shell, which makes databases we would not. */
-static void shell(const char *db, const char *sql)
-{
-    char command[512];
-    snprintf(command, sizeof command, "sqlite3 -batch -bail '%s' >/dev/null", db);
-    FILE *to = popen(command, "w");
-    assert_non_null(to);
-    fputs(sql, to);
-    assert_int_equal(pclose(to), 0);
-}
-
 static const char *ask(const char *db, const char *sql)
 {
-    static char answer[512];
-    char command[1024];
-    snprintf(command, sizeof command, "sqlite3 -batch -readonly '%s' \"%s\"", db, sql);
-    FILE *from = popen(command, "r");
-    assert_non_null(from);
-    size_t size = fread(answer, 1, sizeof answer - 1, from);
-    pclose(from);
-    while (size > 0 && answer[size - 1] == '\n') {
-        size--;
-    }
-    answer[size] = '\0';
-    return answer;
+    return pm_shell_ask(db, "-readonly", sql);
 }
 
 static enum pm_code open_and_close(const char *db, struct pm_err *err)
@@ -129,11 +108,11 @@ static void an_old_database_is_copied_and_brought_up_to_date(void **state)
     char newest[16];
     for (size_t i = 0; i < pm_sql_count; i++) {
         if (strcmp(pm_sql[i].name, "schema/001") == 0) {
-            shell(place->db, pm_sql[i].text);
+            pm_shell_feed(place->db, pm_sql[i].text);
         }
     }
-    shell(place->db, "insert into source (name, input, input_text, output, output_text)"
-                     " values ('kept', x'2f61', '/a', x'2f62', '/b');");
+    pm_shell_feed(place->db, "insert into source (name, input, input_text, output, output_text)"
+                             " values ('kept', x'2f61', '/a', x'2f62', '/b');");
     assert_int_equal(pm_store_open_reader(&store, place->db, &err), PM_EVERSION);
     assert_non_null(strstr(err.text, "old schema 1"));
 
@@ -156,23 +135,24 @@ static void make_version_two(const char *db)
     for (size_t i = 0; i < pm_sql_count; i++) {
         if (strcmp(pm_sql[i].name, "schema/001") == 0 ||
             strcmp(pm_sql[i].name, "schema/002") == 0) {
-            shell(db, pm_sql[i].text);
+            pm_shell_feed(db, pm_sql[i].text);
         }
     }
-    shell(db, "insert into source (id, name, input, input_text, output, output_text)"
-              " values (1, 'kept', x'2f61', '/a', x'2f62', '/b');"
-              "insert into scene (id, source_id, path, name) values (1, 1, x'73', 's');"
-              "insert into image (id, source_id, scene_id, role, path, name, size, mtime_ns, inode,"
-              " since_us) values (1, 1, 1, 'gt', x'67', 'g', 1, 1, 1, 0), (2, 1, 1, 'target',"
-              " x'74', 't', 1, 1, 1, 0);"
-              "insert into job (id, source_id, scene_id, gt_id, target_id, gt_revision,"
-              " target_revision, state, queued_us)"
-              " values (7, 1, 1, 1, 2, 1, 1, 'done', 0);"
-              "insert into result (job_id, scene_id, scene, gt_path, target_path, held, dy, dx,"
-              " method, sub_dy, crops, windows, flags, evaluations, search_us, loss_us, total_us,"
-              " gt_x, gt_y, target_x, target_y, width, height, version, worker, gt_cached,"
-              " started_us, finished_us) values (7, 1, 's', 'g', 't', 0, 3, -4, 'fft', 0.25, 0, 0,"
-              " '', 1, 1, 1, 1, 0, 0, 0, 0, 9, 9, '0.1.0', 0, 0, 0, 0);");
+    pm_shell_feed(db,
+        "insert into source (id, name, input, input_text, output, output_text)"
+        " values (1, 'kept', x'2f61', '/a', x'2f62', '/b');"
+        "insert into scene (id, source_id, path, name) values (1, 1, x'73', 's');"
+        "insert into image (id, source_id, scene_id, role, path, name, size, mtime_ns, inode,"
+        " since_us) values (1, 1, 1, 'gt', x'67', 'g', 1, 1, 1, 0), (2, 1, 1, 'target',"
+        " x'74', 't', 1, 1, 1, 0);"
+        "insert into job (id, source_id, scene_id, gt_id, target_id, gt_revision,"
+        " target_revision, state, queued_us)"
+        " values (7, 1, 1, 1, 2, 1, 1, 'done', 0);"
+        "insert into result (job_id, scene_id, scene, gt_path, target_path, held, dy, dx,"
+        " method, sub_dy, crops, windows, flags, evaluations, search_us, loss_us, total_us,"
+        " gt_x, gt_y, target_x, target_y, width, height, version, worker, gt_cached,"
+        " started_us, finished_us) values (7, 1, 's', 'g', 't', 0, 3, -4, 'fft', 0.25, 0, 0,"
+        " '', 1, 1, 1, 1, 0, 0, 0, 0, 9, 9, '0.1.0', 0, 0, 0, 0);");
 }
 
 static void results_of_the_second_schema_are_kept(void **state)
@@ -196,10 +176,11 @@ static void a_failed_step_leaves_the_old_schema_whole(void **state)
     struct pm_err err;
     for (size_t i = 0; i < pm_sql_count; i++) {
         if (strcmp(pm_sql[i].name, "schema/001") == 0) {
-            shell(place->db, pm_sql[i].text);
+            pm_shell_feed(place->db, pm_sql[i].text);
         }
     }
-    shell(place->db, "create table gauge (in_the_way);"); /* the last but one thing step 2 makes */
+    pm_shell_feed(
+        place->db, "create table gauge (in_the_way);"); /* the last but one thing step 2 makes */
     assert_int_equal(open_and_close(place->db, &err), PM_EDB);
     assert_string_equal(ask(place->db, "pragma user_version"), "1");
     assert_string_equal(
@@ -212,7 +193,7 @@ static void a_newer_database_is_refused(void **state)
     struct pm_store *store = NULL;
     struct pm_err err;
     assert_int_equal(open_and_close(place->db, NULL), PM_OK);
-    shell(place->db, "pragma user_version = 99;");
+    pm_shell_feed(place->db, "pragma user_version = 99;");
     assert_int_equal(open_and_close(place->db, &err), PM_EVERSION);
     assert_non_null(strstr(err.text, "newer pairmill"));
     assert_int_equal(pm_store_open_reader(&store, place->db, &err), PM_EVERSION);
@@ -224,7 +205,7 @@ static void somebody_elses_database_is_left_alone(void **state)
     struct place *place = *state;
     struct pm_store *store = NULL;
     struct pm_err err;
-    shell(place->db, "create table photos (id);");
+    pm_shell_feed(place->db, "create table photos (id);");
     assert_int_equal(open_and_close(place->db, &err), PM_EVERSION);
     assert_non_null(strstr(err.text, "not one of pairmill's"));
     assert_int_equal(pm_store_open_reader(&store, place->db, &err), PM_EVERSION);
@@ -241,10 +222,10 @@ static void views_are_made_anew_when_they_differ(void **state)
 {
     struct place *place = *state;
     assert_int_equal(open_and_close(place->db, NULL), PM_OK);
-    shell(place->db, "drop view eta; create view eta as select 'old';");
+    pm_shell_feed(place->db, "drop view eta; create view eta as select 'old';");
     assert_int_equal(open_and_close(place->db, NULL), PM_OK);
     assert_string_equal(ask(place->db, "select * from eta"), "old"); /* same version: untouched */
-    shell(place->db, "update control set value = 'another version' where name = 'views';");
+    pm_shell_feed(place->db, "update control set value = 'another version' where name = 'views';");
     assert_int_equal(open_and_close(place->db, NULL), PM_OK);
     assert_string_equal(ask(place->db, "select remaining from eta"), "0");
 }

@@ -18,6 +18,7 @@
 #include "common/log.h"
 #include "daemon/control.h"
 #include "daemon/service.h"
+#include "tests/lib/shell.h"
 #include "tests/lib/tmpdir.h"
 #include "worker/worker.h"
 
@@ -509,17 +510,7 @@ static const char *heard(struct rig *rig)
 /* Whether the stock shell's answer is this. */
 static bool shown(const char *db, const char *sql, const char *answer)
 {
-    char command[1024];
-    char line[128] = "";
-    snprintf(command, sizeof command, "sqlite3 -batch -readonly '%s' \"%s\" 2>&1", db, sql);
-    FILE *from = popen(command, "r");
-    assert_non_null(from);
-    if (fgets(line, sizeof line, from) == NULL) {
-        line[0] = '\0';
-    }
-    pclose(from);
-    line[strcspn(line, "\n")] = '\0';
-    return strcmp(line, answer) == 0;
+    return strcmp(pm_shell_ask(db, "-readonly", sql), answer) == 0;
 }
 
 /* A worker that hangs in its step, on a thread that uses no CPU: it is shown as such, and systemd

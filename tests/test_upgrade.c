@@ -21,6 +21,7 @@
 #include "common/schema.h"
 #include "common/sql.h"
 #include "common/store.h"
+#include "tests/lib/shell.h"
 #include "tests/lib/tmpdir.h"
 
 struct place {
@@ -50,30 +51,9 @@ static int tear_down(void **state)
 
 #define with_place(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
-static void shell(const char *db, const char *sql)
-{
-    char command[512];
-    snprintf(command, sizeof command, "sqlite3 -batch -bail '%s' >/dev/null", db);
-    FILE *to = popen(command, "w");
-    assert_non_null(to);
-    fputs(sql, to);
-    assert_int_equal(pclose(to), 0);
-}
-
 static const char *ask(const char *db, const char *sql)
 {
-    static char answer[8192];
-    char command[1024];
-    snprintf(command, sizeof command, "sqlite3 -batch '%s' \"%s\" 2>&1", db, sql);
-    FILE *from = popen(command, "r");
-    assert_non_null(from);
-    size_t size = fread(answer, 1, sizeof answer - 1, from);
-    pclose(from);
-    while (size > 0 && answer[size - 1] == '\n') {
-        size--;
-    }
-    answer[size] = '\0';
-    return answer;
+    return pm_shell_ask(db, "", sql);
 }
 
 static const char *text_of(const char *name)
@@ -91,11 +71,11 @@ static const char *text_of(const char *name)
 static void make_old(const char *db, int version, int jobs)
 {
     char sql[1024];
-    shell(db, "pragma journal_mode = wal;");
+    pm_shell_feed(db, "pragma journal_mode = wal;");
     for (int step = 1; step <= version; step++) {
         char name[24];
         snprintf(name, sizeof name, "schema/%03d", step);
-        shell(db, text_of(name));
+        pm_shell_feed(db, text_of(name));
     }
     snprintf(sql, sizeof sql,
         "begin; insert into source (id, name, input, input_text, output, output_text)"
@@ -110,7 +90,7 @@ static void make_old(const char *db, int version, int jobs)
         " state, queued_us) select i, 1, 1, 1, i, 1, 1, 'queued', 1 from n; commit;"
         "pragma wal_checkpoint(truncate);",
         jobs);
-    shell(db, sql);
+    pm_shell_feed(db, sql);
 }
 
 static void fresh(const struct place *place)
@@ -296,7 +276,7 @@ static void a_statement_that_fails_leaves_the_old_one(void **state)
         }
         fresh(place);
         snprintf(sql, sizeof sql, "create table %s (in_the_way);", name);
-        shell(place->db, sql);
+        pm_shell_feed(place->db, sql);
         struct pm_store *store = NULL;
         struct pm_err err = {.text = ""};
         assert_int_equal(pm_store_open(&store, place->db, &err), PM_EDB);

@@ -26,6 +26,7 @@
 #include "common/store.h"
 #include "daemon/ledger.h"
 #include "daemon/queue.h"
+#include "tests/lib/shell.h"
 #include "tests/lib/tmpdir.h"
 
 struct pm_kit {
@@ -94,20 +95,7 @@ static inline void pm_kit_fini(struct pm_kit *kit)
 /* The answer of `sqlite3 -readonly`, without the last newline; the next call overwrites it. */
 static inline const char *pm_kit_ask(struct pm_kit *kit, const char *sql)
 {
-    static char answer[4096];
-    char command[4096];
-    int length = snprintf(command, sizeof command,
-        "sqlite3 -batch -readonly -cmd '.timeout 10000' '%s' \"%s\" 2>&1", kit->db, sql);
-    assert(length > 0 && (size_t)length < sizeof command);
-    FILE *from = popen(command, "r");
-    assert(from != NULL);
-    size_t size = fread(answer, 1, sizeof answer - 1, from);
-    pclose(from);
-    while (size > 0 && answer[size - 1] == '\n') {
-        size--;
-    }
-    answer[size] = '\0';
-    return answer;
+    return pm_shell_ask(kit->db, "-readonly -cmd '.timeout 10000'", sql);
 }
 
 /* --- without a thread --- */
