@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+_Static_assert(PM_FILL_JOBS == PM_FILL_GTS * PM_FILL_TARGETS, "the jobs of a scene");
+
 #define CROPS 4 /* windows of a result */
 #define WORKERS 8
 #define CLAIM 8 /* jobs a worker takes at once */
@@ -93,10 +95,11 @@ static void make_result(
     }
     memcpy(result->recipe, recipe, sizeof result->recipe);
     for (int i = 0; i < PM_STEP_COUNT; i++) {
-        result->timing[i] = (struct pm_timing){.wall_us = 1000 + (id * 7919 + i * 104729) % 100000,
-            .cpu_us = 1000,
-            .bytes = 144000000,
-            .ran = true};
+        result->timing[i] =
+            (struct pm_timing){.wall_us = 1000 + (id * 7919 + i * INT64_C(104729)) % 100000,
+                .cpu_us = 1000,
+                .bytes = 144000000,
+                .ran = true};
     }
     if (id % 100 == 0) {
         result->code = PM_EFORMAT;

@@ -11,8 +11,8 @@
 
 #define PM_FILL_GTS 2
 #define PM_FILL_TARGETS 50
-#define PM_FILL_JOBS (PM_FILL_GTS * PM_FILL_TARGETS) /* of a scene */
-#define PM_FILL_SOURCE "lab"                         /* the source that must be configured */
+#define PM_FILL_JOBS 100     /* of a scene: each gt with each target */
+#define PM_FILL_SOURCE "lab" /* the source that must be configured */
 
 /* Scenes [first, first + count) sighted in one transaction, files in the order of a walk. */
 enum pm_code pm_fill_scenes(struct pm_store *store, struct pm_seen *seen, int first, int count,

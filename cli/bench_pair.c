@@ -423,25 +423,32 @@ static enum pm_code bench_pair(
     return PM_OK;
 }
 
-int pm_cli_bench_pair(struct pm_cli *cli, int argc, char **argv)
+static enum pm_code with_bench(struct pm_cli *cli, const struct pm_args *args, struct pm_err *err)
 {
     struct pair_bench *bench = calloc(1, sizeof *bench);
+    enum pm_code rc;
+
+    if (bench == NULL) {
+        return pm_err_set(err, PM_ENOMEM, "no memory for a bench");
+    }
+    rc = bench_pair(cli, bench, args, err);
+    tear_down(bench);
+    free(bench);
+    return rc;
+}
+
+int pm_cli_bench_pair(struct pm_cli *cli, int argc, char **argv)
+{
     struct pm_args args;
     struct pm_err err;
-    enum pm_code rc = bench != NULL ? pm_args_parse(&args, options, true, 2, argc, argv, &err)
-                                    : pm_err_set(&err, PM_ENOMEM, "no memory for a bench");
+    enum pm_code rc = pm_args_parse(&args, options, true, 2, argc, argv, &err);
 
     if (rc == PM_OK && pm_args_has(&args, "help")) {
         pm_cli_help(cli, &help, options);
-        free(bench);
         return pm_cli_flush(cli);
     }
     if (rc == PM_OK) {
-        rc = bench_pair(cli, bench, &args, &err);
-    }
-    if (bench != NULL) {
-        tear_down(bench);
-        free(bench);
+        rc = with_bench(cli, &args, &err);
     }
     return rc == PM_OK ? pm_cli_flush(cli) : pm_cli_fail(cli, &err);
 }

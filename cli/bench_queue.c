@@ -98,7 +98,8 @@ static enum pm_code enqueue(struct queue_bench *bench, struct pm_err *err)
     part_begin(&bench->enqueue, bench->jobs);
     for (long scene = 0; scene * PM_FILL_JOBS < bench->jobs && rc == PM_OK;) {
         long left = bench->jobs / PM_FILL_JOBS - scene;
-        long batch = bench->jobs / PM_FILL_JOBS / (2 * PARTS); /* a tenth is two batches at least */
+        long batch =
+            bench->jobs / PM_FILL_JOBS / (2L * PARTS); /* a tenth is two batches at least */
         int n;
         batch = batch < 1 ? 1 : batch < BATCH_SCENES ? batch : BATCH_SCENES;
         n = (int)(left < batch ? left : batch);
