@@ -164,7 +164,8 @@ struct seeker {
     struct pm_cache *cache;
     struct thing *thing;
     int fails; /* this one gives up when it has to fill */
-    atomic_int *fills;
+    atomic_int *fills, *met;
+    int all; /* releases it when so many have met, who have or had the entry */
     int found, gave_up;
     pthread_t thread;
 };
@@ -187,7 +188,10 @@ static void *seek(void *ctx)
         pm_cache_fill(self->cache, entry, self->thing, 10, thing_free, NULL);
     }
     self->found = pm_cache_value(entry) == self->thing;
-    nap_ms(5);
+    atomic_fetch_add(self->met, 1);
+    while (atomic_load(self->met) < self->all) {
+        nap_ms(1);
+    }
     pm_cache_release(self->cache, entry);
     return NULL;
 }
@@ -198,12 +202,12 @@ static void one_fills_and_all_wait(void **state)
     for (size_t budget = 0; budget <= 100; budget += 100) { /* single-flight without a cache too */
         struct pm_cache *cache = cache_of(budget);
         struct thing thing = {0};
-        atomic_int fills = 0;
+        atomic_int fills = 0, met = 0;
         struct seeker seekers[6];
-        for (int i = 0; i < 6; i++) {
-            seekers[i] = (struct seeker){.cache = cache, .thing = &thing, .fills = &fills};
+        for (int i = 0; i < 6; i++) { /* nobody leaves before the last has come, however late */
+            seekers[i] = (struct seeker){
+                .cache = cache, .thing = &thing, .fills = &fills, .met = &met, .all = 6};
             pthread_create(&seekers[i].thread, NULL, seek, &seekers[i]);
-            nap_ms(1);
         }
         for (int i = 0; i < 6; i++) {
             pthread_join(seekers[i].thread, NULL);
@@ -222,13 +226,15 @@ static void a_waiter_takes_over_after_a_failure(void **state)
     (void)state;
     struct pm_cache *cache = cache_of(100);
     struct thing thing = {0};
-    atomic_int fills = 0;
+    atomic_int fills = 0, met = 0;
     struct seeker seekers[4];
     for (int i = 0; i < 4; i++) {
-        seekers[i] =
-            (struct seeker){.cache = cache, .thing = &thing, .fails = i == 0, .fills = &fills};
+        seekers[i] = (struct seeker){
+            .cache = cache, .thing = &thing, .fails = i == 0, .fills = &fills, .met = &met};
         pthread_create(&seekers[i].thread, NULL, seek, &seekers[i]);
-        nap_ms(10);
+        while (atomic_load(&fills) == 0) { /* the first is the one that fails */
+            nap_ms(1);
+        }
     }
     for (int i = 0; i < 4; i++) {
         pthread_join(seekers[i].thread, NULL);
