@@ -96,19 +96,8 @@ static void slow_ledger_holds_the_walk(void **state)
     struct rig *rig = *state;
     struct pm_source_opts opts = opts_of(rig);
     struct pm_source_stats stats;
-    char *first;
     opts.settle_us = 0;
-    pm_tmpdir_write(rig->dir, "0.tif", "");
-    first = pm_tmpdir_path(rig->dir, "0.tif");
-    for (int i = 1; i < FILES; i++) { /* links are files, and made faster */
-        char name[32];
-        char *path;
-        snprintf(name, sizeof name, "%d.tif", i);
-        path = pm_tmpdir_path(rig->dir, name);
-        assert_int_equal(link(first, path), 0);
-        free(path);
-    }
-    free(first);
+    make_links(rig, FILES);
     told.hold = true;
     open_source(rig, &opts);
     for (int i = 0; i < 300; i++) {
