@@ -12,20 +12,6 @@
 
 #include "tests/lib/queuekit.h"
 
-static int set_up(void **state)
-{
-    static struct pm_kit kit;
-    pm_kit_init(&kit);
-    *state = &kit;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    pm_kit_fini(*state);
-    return 0;
-}
-
 static void a_pair_goes_from_sighting_to_done(void **state)
 {
     struct pm_kit *kit = *state;
@@ -230,8 +216,6 @@ static void new_settings_bring_and_retire_sources(void **state)
     pm_kit_expect(kit, "field|1\nlab|0", "select name, active from source order by name");
     pm_conf_unref(old);
 }
-
-#define with_kit(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {

@@ -13,22 +13,6 @@
 
 #include "tests/lib/queuekit.h"
 
-static int set_up(void **state)
-{
-    static struct pm_kit kit;
-    pm_kit_init(&kit);
-    *state = &kit;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    pm_kit_fini(*state);
-    return 0;
-}
-
-#define with_kit(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
 static void a_large_batch_is_done_in_slices_and_answered_once(void **state)
 {
     struct pm_kit *kit = *state;

@@ -14,22 +14,6 @@
 #include "daemon/ledger_parts.h"
 #include "tests/lib/queuekit.h"
 
-static int set_up(void **state)
-{
-    static struct pm_kit kit;
-    pm_kit_init(&kit);
-    *state = &kit;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    pm_kit_fini(*state);
-    return 0;
-}
-
-#define with_kit(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
 /* Gauges are stored at most once a second: wait for it, however long that takes here. */
 static void becomes(struct pm_kit *kit, const char *answer, const char *sql)
 {

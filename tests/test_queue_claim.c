@@ -13,23 +13,6 @@
 
 #include "tests/lib/queuekit.h"
 
-static int set_up(void **state)
-{
-    static struct pm_kit kit;
-    pm_kit_init(&kit);
-    pm_kit_store(&kit);
-    *state = &kit;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    pm_kit_fini(*state);
-    return 0;
-}
-
-#define with_kit(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
 static size_t claim_ids(struct pm_kit *kit, int64_t *ids, size_t max)
 {
     struct pm_job jobs[16] = {0};
@@ -159,12 +142,12 @@ static void delayed_jobs_wake_in_time_and_after_a_clock_set_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        with_kit(jobs_of_one_gt_come_together_oldest_first),
-        with_kit(a_new_revision_of_a_gt_is_another_image),
-        with_kit(no_two_gts_share_an_image_number),
-        with_kit(sources_take_turns_and_priority_goes_first),
-        with_kit(a_paused_or_retired_source_gives_nothing),
-        with_kit(delayed_jobs_wake_in_time_and_after_a_clock_set_back),
+        with_store(jobs_of_one_gt_come_together_oldest_first),
+        with_store(a_new_revision_of_a_gt_is_another_image),
+        with_store(no_two_gts_share_an_image_number),
+        with_store(sources_take_turns_and_priority_goes_first),
+        with_store(a_paused_or_retired_source_gives_nothing),
+        with_store(delayed_jobs_wake_in_time_and_after_a_clock_set_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

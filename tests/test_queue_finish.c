@@ -14,21 +14,6 @@
 
 #include "tests/lib/queuekit.h"
 
-static int set_up(void **state)
-{
-    static struct pm_kit kit;
-    pm_kit_init(&kit);
-    pm_kit_store(&kit);
-    *state = &kit;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    pm_kit_fini(*state);
-    return 0;
-}
-
 static void one_pair(struct pm_kit *kit)
 {
     pm_kit_see(kit, "s/gt/g.tif", 1);
@@ -317,26 +302,24 @@ static void no_other_move_is_allowed(void **state)
     pm_kit_expect(kit, "queued", "select state from job");
 }
 
-#define with_kit(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        with_kit(a_done_job_has_result_crops_and_timings),
-        with_kit(passing_trouble_is_tried_again_later_then_quarantined),
-        with_kit(trouble_that_stays_fails_at_once),
-        with_kit(nobodys_fault_costs_no_attempt),
-        with_kit(a_held_result_is_stored_but_not_offered),
-        with_kit(a_missing_input_waits_for_its_sighting),
-        with_kit(a_file_that_seemed_to_change_is_not_waited_for_for_ever),
-        with_kit(a_result_for_a_changed_input_is_thrown_away),
-        with_kit(an_input_gone_while_running_decides_by_the_result),
-        with_kit(a_result_nobody_waits_for_changes_nothing),
-        with_kit(a_dead_owners_poison_pair_ends_alone_in_quarantine),
-        with_kit(two_suspects_have_their_last_try_apart),
-        with_kit(without_a_trace_every_leased_job_counts),
-        with_kit(a_clean_end_gives_attempts_back),
-        with_kit(no_other_move_is_allowed),
+        with_store(a_done_job_has_result_crops_and_timings),
+        with_store(passing_trouble_is_tried_again_later_then_quarantined),
+        with_store(trouble_that_stays_fails_at_once),
+        with_store(nobodys_fault_costs_no_attempt),
+        with_store(a_held_result_is_stored_but_not_offered),
+        with_store(a_missing_input_waits_for_its_sighting),
+        with_store(a_file_that_seemed_to_change_is_not_waited_for_for_ever),
+        with_store(a_result_for_a_changed_input_is_thrown_away),
+        with_store(an_input_gone_while_running_decides_by_the_result),
+        with_store(a_result_nobody_waits_for_changes_nothing),
+        with_store(a_dead_owners_poison_pair_ends_alone_in_quarantine),
+        with_store(two_suspects_have_their_last_try_apart),
+        with_store(without_a_trace_every_leased_job_counts),
+        with_store(a_clean_end_gives_attempts_back),
+        with_store(no_other_move_is_allowed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,23 +12,6 @@
 
 #include "tests/lib/queuekit.h"
 
-static int set_up(void **state)
-{
-    static struct pm_kit kit;
-    pm_kit_init(&kit);
-    pm_kit_store(&kit);
-    *state = &kit;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    pm_kit_fini(*state);
-    return 0;
-}
-
-#define with_kit(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
 static void counts_agree_with_the_jobs(void **state)
 {
     struct pm_kit *kit = *state;
@@ -126,9 +109,9 @@ static void gauges_show_up_in_their_views(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        with_kit(counts_agree_with_the_jobs),
-        with_kit(rates_look_back_as_far_as_their_window),
-        with_kit(gauges_show_up_in_their_views),
+        with_store(counts_agree_with_the_jobs),
+        with_store(rates_look_back_as_far_as_their_window),
+        with_store(gauges_show_up_in_their_views),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,23 +13,6 @@
 
 #include "tests/lib/queuekit.h"
 
-static int set_up(void **state)
-{
-    static struct pm_kit kit;
-    pm_kit_init(&kit);
-    pm_kit_store(&kit);
-    *state = &kit;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    pm_kit_fini(*state);
-    return 0;
-}
-
-#define with_kit(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
 static void pairs(struct pm_kit *kit, int count)
 {
     pm_kit_see(kit, "s/gt/g.tif", 1);
@@ -162,11 +145,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(buckets_are_exact_below_32_and_within_3_percent_above),
-        with_kit(every_column_of_a_result_is_there),
-        with_kit(what_was_measured_beyond_the_shift),
-        with_kit(what_was_not_measured_is_null),
-        with_kit(percentiles_follow_the_timings),
-        with_kit(results_of_other_settings_are_stale),
+        with_store(every_column_of_a_result_is_there),
+        with_store(what_was_measured_beyond_the_shift),
+        with_store(what_was_not_measured_is_null),
+        with_store(percentiles_follow_the_timings),
+        with_store(results_of_other_settings_are_stale),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,21 +12,6 @@
 
 #include "tests/lib/queuekit.h"
 
-static int set_up(void **state)
-{
-    static struct pm_kit kit;
-    pm_kit_init(&kit);
-    pm_kit_store(&kit);
-    *state = &kit;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    pm_kit_fini(*state);
-    return 0;
-}
-
 static void folders_make_scenes_and_sides(void **state)
 {
     struct pm_kit *kit = *state;
@@ -223,23 +208,21 @@ static void hostile_names_stay_apart_and_keep_their_bytes(void **state)
     pm_kit_expect(kit, "s/new\\x0aline.tif", "select name from image where id = 3");
 }
 
-#define with_kit(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        with_kit(folders_make_scenes_and_sides),
-        with_kit(pairs_come_in_any_order_and_only_once),
-        with_kit(options_add_gt_gt_and_self_pairs),
-        with_kit(a_known_file_in_a_known_state_changes_nothing),
-        with_kit(a_changed_file_is_done_again_with_fresh_attempts),
-        with_kit(a_gone_file_makes_its_jobs_missing_but_keeps_done),
-        with_kit(a_file_that_returns_changed_redoes_what_was_done),
-        with_kit(a_folder_goes_as_a_whole),
-        with_kit(what_lies_in_a_closed_folder_is_not_gone),
-        with_kit(a_walk_takes_for_gone_what_it_did_not_meet),
-        with_kit(a_new_inode_alone_is_no_new_revision),
-        with_kit(hostile_names_stay_apart_and_keep_their_bytes),
+        with_store(folders_make_scenes_and_sides),
+        with_store(pairs_come_in_any_order_and_only_once),
+        with_store(options_add_gt_gt_and_self_pairs),
+        with_store(a_known_file_in_a_known_state_changes_nothing),
+        with_store(a_changed_file_is_done_again_with_fresh_attempts),
+        with_store(a_gone_file_makes_its_jobs_missing_but_keeps_done),
+        with_store(a_file_that_returns_changed_redoes_what_was_done),
+        with_store(a_folder_goes_as_a_whole),
+        with_store(what_lies_in_a_closed_folder_is_not_gone),
+        with_store(a_walk_takes_for_gone_what_it_did_not_meet),
+        with_store(a_new_inode_alone_is_no_new_revision),
+        with_store(hostile_names_stay_apart_and_keep_their_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

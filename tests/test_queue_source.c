@@ -12,23 +12,6 @@
 
 #include "tests/lib/queuekit.h"
 
-static int set_up(void **state)
-{
-    static struct pm_kit kit;
-    pm_kit_init(&kit);
-    pm_kit_store(&kit);
-    *state = &kit;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    pm_kit_fini(*state);
-    return 0;
-}
-
-#define with_kit(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
 static void sources_come_change_and_go_by_name(void **state)
 {
     struct pm_kit *kit = *state;
@@ -73,9 +56,9 @@ static void one_recipe_is_the_current_one(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        with_kit(sources_come_change_and_go_by_name),
-        with_kit(a_command_without_sources_changes_none),
-        with_kit(one_recipe_is_the_current_one),
+        with_store(sources_come_change_and_go_by_name),
+        with_store(a_command_without_sources_changes_none),
+        with_store(one_recipe_is_the_current_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

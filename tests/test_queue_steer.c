@@ -12,23 +12,6 @@
 
 #include "tests/lib/queuekit.h"
 
-static int set_up(void **state)
-{
-    static struct pm_kit kit;
-    pm_kit_init(&kit);
-    pm_kit_store(&kit);
-    *state = &kit;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    pm_kit_fini(*state);
-    return 0;
-}
-
-#define with_kit(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
 /* Scene a: one done, one failed; scene b: one missing, one quarantined. */
 static void mixed(struct pm_kit *kit)
 {
@@ -131,11 +114,11 @@ static void stale_takes_results_of_other_settings_only(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        with_kit(the_usual_filter_takes_what_went_wrong),
-        with_kit(filters_narrow_by_state_scene_and_id),
-        with_kit(what_cannot_run_is_not_released),
-        with_kit(slices_reach_every_job_once),
-        with_kit(stale_takes_results_of_other_settings_only),
+        with_store(the_usual_filter_takes_what_went_wrong),
+        with_store(filters_narrow_by_state_scene_and_id),
+        with_store(what_cannot_run_is_not_released),
+        with_store(slices_reach_every_job_once),
+        with_store(stale_takes_results_of_other_settings_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

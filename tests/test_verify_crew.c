@@ -13,23 +13,6 @@
 #include "cli/verify_crew.h"
 #include "tests/lib/verifykit.h"
 
-static int set_up(void **state)
-{
-    static struct pm_kit kit;
-    pm_kit_init(&kit);
-    pm_kit_store(&kit);
-    *state = &kit;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    pm_kit_fini(*state);
-    return 0;
-}
-
-#define with_kit(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
 #define PAIRS 40
 
 static void count_shows(void *ctx, const struct pm_verify_sum *sum, bool last)
@@ -91,6 +74,6 @@ static void what_stops_one_thread_stops_all(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        with_kit(every_pair_is_checked_once), with_kit(what_stops_one_thread_stops_all)};
+        with_store(every_pair_is_checked_once), with_store(what_stops_one_thread_stops_all)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,23 +13,6 @@
 #include "cli/verify_list.h"
 #include "tests/lib/verifykit.h"
 
-static int set_up(void **state)
-{
-    static struct pm_kit kit;
-    pm_kit_init(&kit);
-    pm_kit_store(&kit);
-    *state = &kit;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    pm_kit_fini(*state);
-    return 0;
-}
-
-#define with_kit(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
 static void load(struct pm_kit *kit, struct pm_verify_list *list)
 {
     struct pm_err err;
@@ -119,8 +102,8 @@ static void of_two_results_in_one_folder_the_later_counts(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {with_kit(done_and_pending_pairs_are_known),
-        with_kit(a_job_called_done_by_hand_has_no_folder),
-        with_kit(of_two_results_in_one_folder_the_later_counts)};
+    const struct CMUnitTest tests[] = {with_store(done_and_pending_pairs_are_known),
+        with_store(a_job_called_done_by_hand_has_no_folder),
+        with_store(of_two_results_in_one_folder_the_later_counts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,23 +13,6 @@
 #include "cli/verify_pair.h"
 #include "tests/lib/verifykit.h"
 
-static int set_up(void **state)
-{
-    static struct pm_kit kit;
-    pm_kit_init(&kit);
-    pm_kit_store(&kit);
-    *state = &kit;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    pm_kit_fini(*state);
-    return 0;
-}
-
-#define with_kit(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
 struct look {
     struct pm_verify_list list;
     struct pm_findings findings;
@@ -206,10 +189,10 @@ static void a_pair_that_is_done_again_meanwhile_has_no_findings(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {with_kit(a_whole_pair_has_no_findings),
-        with_kit(every_kind_of_change_is_told), with_kit(what_others_put_there_is_an_orphan),
-        with_kit(a_record_that_changed_vouches_for_nothing),
-        with_kit(an_older_result_is_held_against_its_inputs), with_kit(a_folder_that_is_none),
-        with_kit(a_pair_that_is_done_again_meanwhile_has_no_findings)};
+    const struct CMUnitTest tests[] = {with_store(a_whole_pair_has_no_findings),
+        with_store(every_kind_of_change_is_told), with_store(what_others_put_there_is_an_orphan),
+        with_store(a_record_that_changed_vouches_for_nothing),
+        with_store(an_older_result_is_held_against_its_inputs), with_store(a_folder_that_is_none),
+        with_store(a_pair_that_is_done_again_meanwhile_has_no_findings)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

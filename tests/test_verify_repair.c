@@ -13,23 +13,6 @@
 #include "cli/verify_repair.h"
 #include "tests/lib/verifykit.h"
 
-static int set_up(void **state)
-{
-    static struct pm_kit kit;
-    pm_kit_init(&kit);
-    pm_kit_store(&kit);
-    *state = &kit;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    pm_kit_fini(*state);
-    return 0;
-}
-
-#define with_kit(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
 static struct pm_verify_entry *entry_of(struct pm_verify_list *list, int64_t id)
 {
     for (size_t i = 0; i < list->count; i++) {
@@ -104,7 +87,7 @@ static void an_owner_that_does_not_listen_is_named(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {with_kit(only_what_can_be_done_again_is_queued),
-        with_kit(an_owner_that_does_not_listen_is_named)};
+    const struct CMUnitTest tests[] = {with_store(only_what_can_be_done_again_is_queued),
+        with_store(an_owner_that_does_not_listen_is_named)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -135,6 +135,31 @@ static inline void pm_kit_store(struct pm_kit *kit)
     kit_commit(kit, rc, &err);
 }
 
+/* A kit of its own for each test of a program, with_store: and the store is open. */
+#define with_kit(test) cmocka_unit_test_setup_teardown(test, kit_set_up, kit_tear_down)
+#define with_store(test) cmocka_unit_test_setup_teardown(test, kit_set_up_store, kit_tear_down)
+
+static inline int kit_set_up(void **state)
+{
+    static struct pm_kit kit;
+    pm_kit_init(&kit);
+    *state = &kit;
+    return 0;
+}
+
+static inline int kit_set_up_store(void **state)
+{
+    kit_set_up(state);
+    pm_kit_store(*state);
+    return 0;
+}
+
+static inline int kit_tear_down(void **state)
+{
+    pm_kit_fini(*state);
+    return 0;
+}
+
 static inline void kit_sight(
     struct pm_kit *kit, const char *source, const struct pm_sighting *sighting)
 {
