@@ -56,8 +56,8 @@ static void put_map(const struct pm_tiles *tiles, const struct pm_tile_fit *fit,
     map->y0 = h / 2.0 + measured[0].y + fit->tile_px * (k - 1) / 2.0;
     map->x0 = w / 2.0 + measured[0].x + fit->tile_px * (k - 1) / 2.0;
     for (int i = 0; i < map->rows * map->columns; i++) {
-        const struct pm_tile *first =
-            measured + (i / map->columns * columns + i % map->columns) * k;
+        size_t row = (size_t)(i / map->columns), column = (size_t)(i % map->columns);
+        const struct pm_tile *first = measured + (row * (size_t)columns + column) * (size_t)k;
         put_tile(first, columns, k, fit, map, i);
     }
 }
