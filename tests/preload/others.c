@@ -136,9 +136,12 @@ int clock_gettime(clockid_t id, struct timespec *now)
 int pthread_cond_timedwait(
     pthread_cond_t *cond, pthread_mutex_t *mutex, const struct timespec *until)
 {
-    static __typeof__(&pthread_cond_timedwait) real; /* dlsym would find the oldest version */
-    if (real == NULL) {
-        real = (__typeof__(real))dlvsym(RTLD_NEXT, "pthread_cond_timedwait", "GLIBC_2.3.2");
+    static __typeof__(&pthread_cond_timedwait) real;
+    if (real == NULL) { /* dlsym finds libc's oldest version, but dlvsym not TSan's, which must see
+                           that the mutex is let go */
+        real = dlsym(RTLD_DEFAULT, "__tsan_init") != NULL
+                   ? (__typeof__(real))dlsym(RTLD_NEXT, "pthread_cond_timedwait")
+                   : (__typeof__(real))dlvsym(RTLD_NEXT, "pthread_cond_timedwait", "GLIBC_2.3.2");
     }
     struct timespec at = *until;
     if (warp > 1) {
