@@ -142,27 +142,40 @@ cp "$IN/$target" "$IN/$scene/bad.tif"
 run_rc 0 "$PAIRMILL" run --input_dir "$IN" --output_dir "$OUT" $crops
 says "done      5 of 5 pairs"
 
-say "paused, a run waits; a second owner is refused with exit 4; interrupted is 130; then it goes on"
+say "paused, a run ends with what it may not begin left over"
 run_rc 0 "$PAIRMILL" pause --db "$DB"
 says "paused all sources"
 cp "$IN/$target" "$IN/$scene/more.tif"
 # shellcheck disable=SC2086
-"$PAIRMILL" run --input_dir "$IN" --output_dir "$OUT" $crops >"$T/bg.out" 2>"$T/bg.err" &
+run_rc 0 "$PAIRMILL" run --input_dir "$IN" --output_dir "$OUT" $crops
+says "done      5 of 6 pairs"
+must_be 1 "select sum(queued) from progress"
+run_rc 0 "$PAIRMILL" resume --db "$DB"
+
+say "a second owner is refused with exit 4; interrupted is 130; then it goes on"
+build_shim
+: >"$T/hold" # its worker waits for us
+# shellcheck disable=SC2086
+LD_PRELOAD=$SHIM SHIM_HOLD=$T/hold SHIM_HOLD_NAME=more.tif SHIM_HOLD_AT=open \
+    ASAN_OPTIONS=verify_asan_link_order=0 \
+    "$PAIRMILL" run --input_dir "$IN" --output_dir "$OUT" $crops --verbose_alignment \
+    >"$T/bg.out" 2>"$T/bg.err" &
 bg=$!
 others=$bg
-wait_for 30 "the run to queue the new pair" sql_is 1 "select sum(queued) from progress"
+wait_for 30 "the run to begin the new pair" test -e "$T/hold.at"
 run_rc 0 "$PAIRMILL" status --json --db "$DB"
 [ "$(json 'j["running"]')" = True ] || fail "status does not see the owner"
 # shellcheck disable=SC2086
 run_rc 4 "$PAIRMILL" run --input_dir "$IN" --output_dir "$OUT" $crops
 one_line "$bg"
 kill -INT "$bg"
+wait_for 30 "the drain to begin" grep -q 'name=SIGINT state=drain' "$T/bg.err"
+rm "$T/hold"
 rc=0
 wait "$bg" || rc=$?
 others=
 [ "$rc" = 130 ] || fail "interrupted run ended with $rc: $(cat "$T/bg.err")"
 grep -q "run the same line again to go on" "$T/bg.err" || fail "no word about going on"
-run_rc 0 "$PAIRMILL" resume --db "$DB"
 # shellcheck disable=SC2086
 run_rc 0 "$PAIRMILL" run --input_dir "$IN" --output_dir "$OUT" $crops
 says "done      6 of 6 pairs"
