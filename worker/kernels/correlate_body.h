@@ -10,12 +10,7 @@
 #include <string.h>
 
 #include "worker/kernels/correlate.h"
-
-#if defined(__GNUC__)
-#define PM_INLINE static inline __attribute__((always_inline))
-#else
-#define PM_INLINE static inline
-#endif
+#include "worker/kernels/inline.h"
 
 #define PM_LANES 16
 #define PM_ROW (2 * (size_t)PM_BINS) /* floats of a row of a block */

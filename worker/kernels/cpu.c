@@ -55,9 +55,9 @@ enum pm_cpu pm_cpu_level(void)
     const char *forced = getenv("PAIRMILL_CPU");
     enum pm_cpu most = machine_level();
 
-    for (int level = PM_CPU_PLAIN; forced != NULL && level <= (int)most; level++) {
-        if (strcmp(forced, names[level]) == 0) {
-            return (enum pm_cpu)level;
+    for (size_t i = 0; forced != NULL && i < sizeof names / sizeof names[0]; i++) {
+        if (i <= (size_t)most && strcmp(forced, names[i]) == 0) {
+            return (enum pm_cpu)i;
         }
     }
     return most;

@@ -5,7 +5,7 @@
 #include "worker/kernels/gradient_body.h"
 
 /* Functions here may use what the name says; cpu.c makes sure that the machine can. */
-#define AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")))
+#define AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl" PM_WIDE)))
 
 AVX512 static float cut(enum pm_sample sample, const void *samples, size_t row_bytes, int w, int h,
     int channels, float scale, float *out, size_t stride)

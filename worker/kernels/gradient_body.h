@@ -9,12 +9,7 @@
 #include <string.h>
 
 #include "worker/kernels/gradient.h"
-
-#if defined(__GNUC__)
-#define PM_INLINE static inline __attribute__((always_inline))
-#else
-#define PM_INLINE static inline
-#endif
+#include "worker/kernels/inline.h"
 
 #define PM_GRADIENT_WIDE (PM_GRADIENT_SIDE + 2 * PM_GRADIENT_HALO)
 
@@ -35,14 +30,16 @@ PM_INLINE void pm_gradient_widen(
                   : sample == PM_F16 ? pm_half_to_float(((const uint16_t *)row)[i])
                                      : ((const float *)row)[i];
     }
+    /* NOLINTBEGIN(*.uninitialized.Assign): w * channels of them were written above */
     for (int i = 0; i < w; i++) {
-        /* cppcheck-suppress uninitvar ; w is the same in both loops */
+        /* cppcheck-suppress uninitvar ; as above */
         float sum = wide[i * channels];
         for (int c = 1; c < channels; c++) {
             sum += wide[i * channels + c];
         }
         out[i] = scale * sum;
     }
+    /* NOLINTEND(*.uninitialized.Assign) */
 }
 
 PM_INLINE float pm_gradient_cut(enum pm_sample sample, const void *samples, size_t row_bytes, int w,

@@ -7,12 +7,7 @@
 #include "worker/kernels/pyramid_body.h"
 
 /* Functions here may use what the name says; cpu.c makes sure that the machine can. */
-#ifdef __clang__ /* knows no such target option and would ignore all of them */
-#define WIDE
-#else
-#define WIDE ",prefer-vector-width=512"
-#endif
-#define AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni" WIDE)))
+#define AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni" PM_WIDE)))
 
 #define FLUSH 4096 /* chunks: each adds at most 8 * 65535 to a 32-bit lane */
 

@@ -11,11 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__GNUC__)
-#define PM_INLINE static inline __attribute__((always_inline))
-#else
-#define PM_INLINE static inline
-#endif
+#include "worker/kernels/inline.h"
 
 /* Samples taken at a time: 64 px of RGB, a whole number of blocks for grey (16 * 12) too. */
 #define PM_CHUNK 192
