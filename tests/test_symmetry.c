@@ -99,7 +99,7 @@ static struct pm_synth spec_of(enum pm_synth_scene scene, int dy, int dx, double
         .seed = 11};
 }
 
-static const struct sensor sensors[] = {{0, 0, 0}, {0.02, 0, 0}, {0.1, 0, 0}, {0, 0.05, 0},
+static const struct sensor sensors[] = {{0, 0, 0}, {0.02, 0, 0}, {0.05, 0, 0}, {0, 0.05, 0},
     {0, 0, 0.05}, {0.02, 0.02, 0.02}, {0.06, 0.04, 0.04}};
 #define SENSORS (sizeof sensors / sizeof sensors[0])
 

@@ -12,6 +12,7 @@
 #define MANY_CELLS 50000 /* every second row of more is enough */
 #define FEW_CELLS 12     /* a side; fewer say nothing */
 #define LEAST_REACH 3    /* cells looked at to either side at least */
+#define LOCAL 7          /* cells a side of the surroundings that are taken away */
 #define STEPS 256        /* a standard deviation; */
 #define STEPS_MOST 2047
 #define CHUNK 256 /* products of STEPS_MOST^2 that fit 31 bits */
@@ -32,24 +33,20 @@ struct cells {
     const int16_t *plane; /* of the level, at the overlap's corner */
     size_t stride;
     int16_t *gt, *target; /* h rows of w, scaled to STEPS */
+    bool at_origin;       /* the answer is (0,0) */
     int w, h, k;          /* k: level px a side of a cell */
     int ry, rx;
     int away_dy, away_dx; /* where the sensor's (0,0) lies, from the answer; cells */
     double *table;        /* (2 ry + 1) x (2 rx + 1) */
 };
 
-/* Sums of k x k level px, or of as many columns in some of the rows; then without the means of rows
- * and columns, then scaled. Without contrast above the rounding of the level all are 0. */
-static bool fill(const struct cells *c, int16_t *out)
+/* Sums of k x k level px, or of as many columns in some of the rows; and the sums' means by row and
+ * by column. line: of w * k. */
+static void add_up(const struct cells *c, float *sum, double *row, double *column, int32_t *line)
 {
     int w = c->w, h = c->h, k = c->k, step = k > ROWS ? k / ROWS : 1;
-    double *row = calloc((size_t)(w + h), sizeof *row), *column = row != NULL ? row + h : NULL;
-    float *sum = calloc((size_t)w * (size_t)h, sizeof *sum);
-    int32_t *line = malloc((size_t)w * (size_t)k * sizeof *line);
-    bool ok = row != NULL && sum != NULL && line != NULL;
-    double all = 0, squares = 0, unit;
 
-    for (int y = 0; ok && y < h; y++) {
+    for (int y = 0; y < h; y++) {
         memset(line, 0, (size_t)w * (size_t)k * sizeof *line);
         for (int i = 0; i < k; i += step) {
             const int16_t *in = c->plane + (size_t)(y * k + i) * c->stride;
@@ -66,21 +63,89 @@ static bool fill(const struct cells *c, int16_t *out)
             row[y] += (double)s / w;
             column[x] += (double)s / h;
         }
-        all += row[y] / h;
     }
-    for (int y = 0; ok && y < h; y++) {
-        float *s = sum + (size_t)y * (size_t)w;
-        for (int x = 0; x < w; x++) {
+}
+
+/* Takes the means of rows and columns away. */
+static void flatten(const struct cells *c, float *sum, const double *row, const double *column)
+{
+    double all = 0;
+
+    for (int y = 0; y < c->h; y++) {
+        all += row[y] / c->h;
+    }
+    for (int y = 0; y < c->h; y++) {
+        float *s = sum + (size_t)y * (size_t)c->w;
+        for (int x = 0; x < c->w; x++) {
             s[x] = (float)((double)s[x] - row[y] - column[x] + all);
-            squares += (double)s[x] * (double)s[x];
         }
     }
-    squares /= (double)w * h;
-    unit = squares > (double)k * k ? STEPS / sqrt(squares) : 0;
-    for (int i = 0; ok && i < w * h; i++) {
-        double v = (double)sum[i] * unit;
-        v = v > STEPS_MOST ? STEPS_MOST : v < -STEPS_MOST ? -STEPS_MOST : v;
-        out[i] = (int16_t)v;
+}
+
+/* out: the sum of LOCAL cells of a row about each; outside counts as 0. */
+static void add_along(const float *in, int w, float *out)
+{
+    double sum = 0;
+
+    for (int x = 0; x < w + LOCAL / 2; x++) {
+        sum += x < w ? (double)in[x] : 0;
+        sum -= x >= LOCAL ? (double)in[x - LOCAL] : 0;
+        if (x >= LOCAL / 2) {
+            out[x - LOCAL / 2] = (float)sum;
+        }
+    }
+}
+
+/* At (0,0), takes the mean of LOCAL x LOCAL cells about each away: a bright and blurred part of the
+ * frame would outweigh all detail. (Elsewhere the answer is not a whole number of level px, which
+ * counts for more in detail alone.) along: of w * h; column: of w. Returns the variance of what is
+ * left.
+ */
+static double take_local(const struct cells *c, float *sum, float *along, double *column)
+{
+    int w = c->w, h = c->h;
+    double share = c->at_origin ? 1.0 / (LOCAL * LOCAL) : 0, squares = 0;
+
+    for (int y = 0; y < h; y++) {
+        add_along(sum + (size_t)y * (size_t)w, w, along + (size_t)y * (size_t)w);
+    }
+    memset(column, 0, (size_t)w * sizeof *column);
+    for (int y = 0; y < h + LOCAL / 2; y++) {
+        const float *in = along + (size_t)y * (size_t)w;
+        float *out = sum + (ptrdiff_t)(y - LOCAL / 2) * w;
+        for (int x = 0; x < w; x++) {
+            column[x] += y < h ? (double)in[x] : 0;
+            column[x] -=
+                y >= LOCAL ? (double)along[(size_t)(y - LOCAL) * (size_t)w + (size_t)x] : 0;
+            if (y >= LOCAL / 2) {
+                out[x] -= (float)(column[x] * share);
+                squares += (double)out[x] * (double)out[x];
+            }
+        }
+    }
+    return squares / ((double)w * h);
+}
+
+/* Cells without what rows, columns and surroundings share, scaled. Without contrast above the
+ * rounding of the level all are 0. */
+static bool fill(const struct cells *c, int16_t *out)
+{
+    size_t w = (size_t)c->w, h = (size_t)c->h;
+    double *row = calloc(w + h, sizeof *row), variance, unit;
+    float *sum = malloc(2 * w * h * sizeof *sum);
+    int32_t *line = malloc(w * (size_t)c->k * sizeof *line);
+    bool ok = row != NULL && sum != NULL && line != NULL;
+
+    if (ok) {
+        add_up(c, sum, row, row + h, line);
+        flatten(c, sum, row, row + h);
+        variance = take_local(c, sum, sum + w * h, row + h);
+        unit = variance > (double)c->k * c->k ? STEPS / sqrt(variance) : 0;
+        for (size_t i = 0; i < w * h; i++) {
+            double v = (double)sum[i] * unit;
+            v = v > STEPS_MOST ? STEPS_MOST : v < -STEPS_MOST ? -STEPS_MOST : v;
+            out[i] = (int16_t)v;
+        }
     }
     free(row);
     free(sum);
@@ -271,7 +336,7 @@ enum pm_code pm_symmetry_measure(const struct pm_levelsearch *level,
     int factor = pm_levelsearch_factor(image), w, h;
     int least = factor < CELL_PX ? CELL_PX / factor : 1;
     const int16_t *gt, *target;
-    struct cells c = {.k = 1};
+    struct cells c = {.at_origin = dy == 0 && dx == 0};
     struct pm_overlap o;
     double unit, rounding; /* px; of the answer to the level */
     bool ok;
