@@ -1,5 +1,6 @@
 #include "worker/align/symmetry.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,23 +104,23 @@ static void add_along(const float *in, int w, float *out)
  */
 static double take_local(const struct cells *c, float *sum, float *along, double *column)
 {
-    int w = c->w, h = c->h;
+    size_t w = (size_t)c->w;
+    int h = c->h;
     double share = c->at_origin ? 1.0 / (LOCAL * LOCAL) : 0, squares = 0;
 
+    assert(c->w > 0 && h > 0);
     for (int y = 0; y < h; y++) {
-        add_along(sum + (size_t)y * (size_t)w, w, along + (size_t)y * (size_t)w);
+        add_along(sum + (size_t)y * w, c->w, along + (size_t)y * w);
     }
-    memset(column, 0, (size_t)w * sizeof *column);
+    memset(column, 0, w * sizeof *column);
     for (int y = 0; y < h + LOCAL / 2; y++) {
-        const float *in = along + (size_t)y * (size_t)w;
-        float *out = sum + (ptrdiff_t)(y - LOCAL / 2) * w;
-        for (int x = 0; x < w; x++) {
-            column[x] += y < h ? (double)in[x] : 0;
-            column[x] -=
-                y >= LOCAL ? (double)along[(size_t)(y - LOCAL) * (size_t)w + (size_t)x] : 0;
+        for (size_t x = 0; x < w; x++) {
+            column[x] += y < h ? (double)along[(size_t)y * w + x] : 0;
+            column[x] -= y >= LOCAL ? (double)along[(size_t)(y - LOCAL) * w + x] : 0;
             if (y >= LOCAL / 2) {
-                out[x] -= (float)(column[x] * share);
-                squares += (double)out[x] * (double)out[x];
+                float *out = &sum[(size_t)(y - LOCAL / 2) * w + x];
+                *out -= (float)(column[x] * share);
+                squares += (double)*out * (double)*out;
             }
         }
     }
