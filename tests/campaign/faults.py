@@ -118,8 +118,10 @@ class Campaign:
             return "the sanitizer's own"
         if re.search(r"Sanitizer|runtime error:", text):
             raise kit.Wrong(text)
-        if code == -6 and re.search(r"shim: fail (site|thread) .* in=\S*libuv\.so", text):
-            return "libuv aborts"  # by its own choice: it cannot grow its table, start its threads
+        if code == -6 and re.search(r"shim: fail (site|thread) .* in=\S*lib(uv|[at]san)\.so", text):
+            # By its own choice: it cannot grow its table, start its threads; with a sanitizer, which
+            # starts threads for it, the caller is that.
+            return "libuv aborts"
         allowed = (0, 1) if daemon else (0, 1, 3)
         if code not in allowed:
             raise kit.Wrong("ended with %d: %s" % (code, text[-1500:]))
