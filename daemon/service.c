@@ -512,6 +512,7 @@ static bool close_all(struct service *self)
         for (int i = 0; i < 3; i++) {
             uv_close((uv_handle_t *)&self->signals[i], NULL);
         }
+        signal(SIGHUP, SIG_IGN); /* closing gave it its default back, which is death */
     }
     uv_run(&self->loop, UV_RUN_DEFAULT);
     return ended;
@@ -547,6 +548,7 @@ enum pm_code pm_service_run(struct pm_conf *conf, const struct pm_service_opts *
         return pm_err_set(err, PM_ENOMEM, "cannot make a loop: %s", uv_strerror(status));
     }
     signal(SIGPIPE, SIG_IGN); /* a reader that left is an error of write(), not our end */
+    signal(SIGHUP, SIG_IGN);  /* until the loop listens: the settings have just been read */
     self->opts = opts;
     self->clock = pm_clock_real();
     self->conf = pm_conf_ref(conf);
