@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "worker/align/bands.h"
+#include "worker/align/rivals.h"
 
 #define CANDIDATES 63      /* followed at most */
 #define HILLS 96           /* these and the places that are always looked at */
@@ -12,11 +13,11 @@
 #define ROUNDING_SHARE 0.1 /* of the largest rounding: what it adds up to in a mean at most */
 #define EXACT_MOST 24      /* shifts compared by pm_align_loss() at most */
 #define LOOK_BANDS 6       /* enough to see that a place is far from the answer */
-#define PERIOD_PX 2      /* of a colour filter mosaic: its L1 has a hollow of its own every 2 px */
-#define ROUNDS 4         /* of looking one period further */
-#define GROW_Z 4.0       /* shifts this near to the best (in noise) get their neighbours summed */
-#define GROW_SAMPLES 6e9 /* and this many sample differences are spent on it: ~0.3 s, */
-#define GROW_MOST 60     /* or this many neighbourhoods */
+#define BESIDE 8           /* rivals that every descent looks at */
+#define ROUNDS 4           /* of looking one period of a mosaic further */
+#define GROW_Z 4.0         /* shifts this near to the best (in noise) get their neighbours summed */
+#define GROW_SAMPLES 6e9   /* and this many sample differences are spent on it: ~0.3 s, */
+#define GROW_MOST 60       /* or this many neighbourhoods */
 
 /* A candidate on its way down. */
 struct hill {
@@ -47,6 +48,11 @@ struct pm_range pm_align_range(int w, int h, int max_shift)
 
     return (struct pm_range){
         .dy = dy < max_shift ? dy : max_shift, .dx = dx < max_shift ? dx : max_shift};
+}
+
+bool pm_range_holds(struct pm_range range, int dy, int dx)
+{
+    return abs(dy) <= range.dy && abs(dx) <= range.dx;
 }
 
 bool pm_shift_better(double loss_a, int dy_a, int dx_a, double loss_b, int dy_b, int dx_b)
@@ -193,7 +199,7 @@ static bool neighbours_settled(const struct pm_confirm *confirm, const struct hi
 {
     for (int i = 0; i < 9; i++) {
         int dy = best->dy - 1 + i / 3, dx = best->dx - 1 + i % 3;
-        if (i == 4 || abs(dy) > confirm->range.dy || abs(dx) > confirm->range.dx) {
+        if (i == 4 || !pm_range_holds(confirm->range, dy, dx)) {
             continue;
         }
         if (!settled(confirm, pm_bands_compare(confirm->bands, (struct pm_bands_at){dy, dx},
@@ -213,7 +219,7 @@ static enum pm_code look_at(struct pm_confirm *confirm, int dy, int dx, struct p
     int step = confirm->step;
     enum pm_code rc;
 
-    if (abs(dy) > confirm->range.dy || abs(dx) > confirm->range.dx) {
+    if (!pm_range_holds(confirm->range, dy, dx)) {
         return PM_OK;
     }
     while (pm_bands_count(confirm->bands) / (4 * step) >= LOOK_BANDS) {
@@ -245,11 +251,10 @@ static enum pm_code look_around(struct pm_confirm *confirm, struct pm_err *err)
 
     for (int round = 0; round < rounds && rc == PM_OK; round++) {
         struct pm_bands_at from = at(best_hill(confirm));
-        for (int i = 0; i < 9 && rc == PM_OK; i++) {
-            int dy = from.dy + PERIOD_PX * (i / 3 - 1), dx = from.dx + PERIOD_PX * (i % 3 - 1);
-            if (i != 4) {
-                rc = look_at(confirm, dy, dx, err);
-            }
+        struct pm_candidate rivals[PM_RIVALS_MOST];
+        int n = pm_rivals_of(confirm->query->gt->image, from.dy, from.dx, rivals);
+        for (int i = BESIDE; i < n && rc == PM_OK; i++) {
+            rc = look_at(confirm, rivals[i].dy, rivals[i].dx, err);
         }
         if (best_hill(confirm)->dy == from.dy && best_hill(confirm)->dx == from.dx) {
             break;
@@ -417,9 +422,29 @@ static void decide_exactly(struct pm_confirm *confirm, struct hill *best)
     }
 }
 
-/* Everything that is told about the winner; its nine are summed. */
+/* Sums the rivals that the nine around the winner leave out. */
+static enum pm_code sum_rivals(
+    struct pm_confirm *confirm, const struct hill *best, struct pm_err *err)
+{
+    struct pm_candidate rivals[PM_RIVALS_MOST];
+    int n = pm_rivals_of(confirm->query->gt->image, best->dy, best->dx, rivals);
+    enum pm_code rc = PM_OK;
+
+    for (int i = BESIDE; i < n && rc == PM_OK; i++) {
+        if (pm_range_holds(confirm->range, rivals[i].dy, rivals[i].dx)) {
+            rc = pm_bands_sum3(
+                confirm->bands, rivals[i].dy, rivals[i].dx, confirm->step, false, err);
+        }
+    }
+    return rc;
+}
+
+/* Everything that is told about the winner; its rivals are summed. */
 static void report(struct pm_confirm *confirm, const struct hill *best, struct pm_confirmed *out)
 {
+    struct pm_candidate rivals[PM_RIVALS_MOST];
+    int n = pm_rivals_of(confirm->query->gt->image, best->dy, best->dx, rivals);
+
     *out = (struct pm_confirmed){.dy = best->dy,
         .dx = best->dx,
         .loss = best->loss,
@@ -430,15 +455,16 @@ static void report(struct pm_confirm *confirm, const struct hill *best, struct p
         .second_loss = NAN,
         .evaluations = pm_bands_shifts(confirm->bands)};
     for (int i = 0; i < 9; i++) {
-        int dy = best->dy - 1 + i / 3, dx = best->dx - 1 + i % 3;
-        struct pm_bands_difference d;
-        out->around[i / 3][i % 3] = pm_bands_loss(confirm->bands, dy, dx, confirm->step, best->dy);
-        if (i == 4 || isnan(out->around[i / 3][i % 3])) {
+        out->around[i / 3][i % 3] = pm_bands_loss(
+            confirm->bands, best->dy - 1 + i / 3, best->dx - 1 + i % 3, confirm->step, best->dy);
+    }
+    for (int i = 0; i < n; i++) {
+        struct pm_bands_difference d = pm_bands_compare(confirm->bands,
+            (struct pm_bands_at){rivals[i].dy, rivals[i].dx}, at(best), confirm->step, best->dy);
+        if (isnan(d.loss)) {
             continue;
         }
-        d = pm_bands_compare(
-            confirm->bands, (struct pm_bands_at){dy, dx}, at(best), confirm->step, best->dy);
-        out->noise = d.noise > out->noise ? d.noise : out->noise;
+        out->noise = d.noise > out->noise && i < BESIDE ? d.noise : out->noise;
         if (!(d.loss / d.noise >= out->z_near)) { /* 0 / 0: two equal images; nothing separates */
             out->z_near = d.loss > 0 && d.noise <= 0 ? out->z_near : d.loss / d.noise;
         }
@@ -518,6 +544,9 @@ enum pm_code pm_confirm_run(struct pm_confirm *confirm, const struct pm_align_qu
         if (rc == PM_OK) {
             rc = pm_bands_sum3(confirm->bands, best.dy, best.dx, 1, true, err);
         }
+    }
+    if (rc == PM_OK) {
+        rc = sum_rivals(confirm, &best, err);
     }
     report(confirm, &best, out);
     report_second(confirm, &best, out);

@@ -25,6 +25,7 @@ struct pm_range {
  * compares so few pixels that the smallest mean is chance, not the scene. Every method uses this.
  */
 struct pm_range pm_align_range(int w, int h, int max_shift);
+bool pm_range_holds(struct pm_range range, int dy, int dx);
 
 /* True when shift a is the better answer: smaller loss; equal: nearer to (0,0); equal: smaller dy,
  * then dx. The one order all methods use. */
@@ -42,7 +43,7 @@ struct pm_confirmed {
     double rows_used;    /* share of the rows, 0..1 */
     double around[3][3]; /* loss at (dy - 1 + i, dx - 1 + j), same rows for all; NaN outside the
                             range */
-    double z_near;       /* smallest (loss difference / its standard error) to the 8 neighbours */
+    double z_near;       /* smallest (loss difference / its standard error) to a rival (rivals.h) */
     double z_second;     /* the same to the second best distinct candidate; INFINITY: only one */
     int second_dy, second_dx;
     double second_loss;  /* NaN: only one */

@@ -3,10 +3,11 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "worker/align/bands.h"
+#include "worker/align/gaincheck.h"
 #include "worker/align/levelsearch.h"
 #include "worker/align/pattern.h"
 #include "worker/align/residual.h"
+#include "worker/align/rivals.h"
 #include "worker/align/symmetry.h"
 #include "worker/align/tilerecord.h"
 #include "worker/align/tiles.h"
@@ -15,6 +16,10 @@
 /* Thresholds: set on the photographs with even numbers of the suite that tests/bench describes,
  * judged on the others. */
 #define OVERCONFIDENT 2.0 /* bands of one scene are not independent: z is this much too large */
+#define SMALL_SIDE                                                                                 \
+    60.0 /* px; z in images with a shorter side this short is twice as much too large */
+#define RESIDUAL_OVERCONFIDENT 1.5 /* the residual's errors are up to this much too small, */
+#define RESIDUAL_BIAS_PX 0.05      /* and what pulls all patches alike is not in them */
 #define SECOND_OPEN 0.60  /* depth of the second peak, of the best's, from which doubt begins */
 #define SECOND_EQUAL 0.90 /* and from which the two are one as good as the other */
 /* The same where no part of the frame is for the second: the low-passed level, on which depth is
@@ -33,7 +38,6 @@
 #define SURE 5.0       /* standard errors that make a trend real */
 #define FEW_TILES 8    /* fewer say nothing about rotation and scale, */
 #define MANY_TILES 16  /* and fewer than this nothing about parallax */
-#define GAIN_OFF 0.004 /* relative; a gain this wrong may move the minimum */
 #define DOUBTED 0.45   /* of the confidence is left when the minimum is known to be biased */
 /* Opposition (votes.h) up to the first is found in nearly every good pair; from the second on
  * the parts of the frame contradict each other. */
@@ -50,7 +54,7 @@
 struct pm_quality {
     struct pm_levelsearch *level;
     struct pm_tiles *tiles;
-    struct pm_bands *bands;
+    struct pm_gaincheck *gain;
     struct pm_votes *votes;
 };
 
@@ -67,7 +71,7 @@ enum pm_code pm_quality_new(struct pm_quality **out, struct pm_err *err)
         rc = pm_tiles_new(&quality->tiles, err);
     }
     if (rc == PM_OK) {
-        rc = pm_bands_new(&quality->bands, err);
+        rc = pm_gaincheck_new(&quality->gain, err);
     }
     if (rc == PM_OK) {
         rc = pm_votes_new(&quality->votes, err);
@@ -87,7 +91,7 @@ void pm_quality_free(struct pm_quality *quality)
     }
     pm_levelsearch_free(quality->level);
     pm_tiles_free(quality->tiles);
-    pm_bands_free(quality->bands);
+    pm_gaincheck_free(quality->gain);
     pm_votes_free(quality->votes);
     free(quality);
 }
@@ -137,6 +141,14 @@ static void put_residual(const struct pm_align_query *query, const struct pm_con
         sub_pixel(confirmed->around[1][0], confirmed->around[1][1], confirmed->around[1][2]);
 }
 
+/* P(the fraction of a pixel on one axis lies within half a pixel); NaN: nothing known of it. */
+static double within(double fraction, double error)
+{
+    double wide = hypot(RESIDUAL_OVERCONFIDENT * error, RESIDUAL_BIAS_PX);
+
+    return isnan(fraction) || isnan(error) ? 1 : 1 - above((0.5 - fabs(fraction)) / wide);
+}
+
 /* How deep the second best place is compared with the best one, both measured down from places that
  * have nothing to do with each other; 0: there is no second; NaN: the best has no depth. */
 static double second_depth(
@@ -162,60 +174,39 @@ static double second_depth(
     return best < unrelated ? fmax(0, (unrelated - second) / (unrelated - best)) : (double)NAN;
 }
 
-/* Whether the answer stays the minimum when the gain is that of the overlap instead of the whole
- * images: what enters the frame on one side and leaves it on the other has its own brightness, and
- * in a smooth scene a gain a percent off moves the minimum. */
-static enum pm_code gain_stable(struct pm_quality *quality, const struct pm_align_query *query,
-    const struct pm_confirmed *confirmed, double ratio, bool *stable, struct pm_err *err)
-{
-    struct pm_align_query corrected = *query;
-    int step;
-    enum pm_code rc;
-
-    *stable = true;
-    if (isnan(ratio) || fabs(ratio - 1) < GAIN_OFF) {
-        return PM_OK;
-    }
-    corrected.gain *= ratio;
-    rc = pm_bands_begin(quality->bands, &corrected, err);
-    step = pm_bands_first_step(quality->bands);
-    if (rc == PM_OK) {
-        rc = pm_bands_sum3(quality->bands, confirmed->dy, confirmed->dx, step, true, err);
-    }
-    for (int i = 0; rc == PM_OK && i < 9; i++) {
-        struct pm_bands_at here = {confirmed->dy, confirmed->dx};
-        struct pm_bands_at there = {confirmed->dy - 1 + i / 3, confirmed->dx - 1 + i % 3};
-        if (i != 4 && pm_bands_compare(quality->bands, there, here, step, confirmed->dy).loss < 0) {
-            *stable = false;
-        }
-    }
-    return rc;
-}
-
 /* The smallest difference, in standard errors, to the shifts just outside the range: at the edge of
  * it the slope may go on down. INFINITY: the answer is not at the edge. */
 static double z_outside(const struct pm_align_query *query, const struct pm_confirmed *confirmed)
 {
     const struct pm_image *gt = query->gt->image, *target = query->target->image;
     struct pm_range range = pm_align_range(gt->w, gt->h, query->max_shift);
+    struct pm_candidate rivals[PM_RIVALS_MOST];
+    int n = pm_rivals_of(gt, confirmed->dy, confirmed->dx, rivals);
     double here = NAN, least = INFINITY;
 
-    for (int i = 0; i < 9; i++) {
-        int dy = confirmed->dy - 1 + i / 3, dx = confirmed->dx - 1 + i % 3;
+    for (int i = 0; i < n; i++) {
         double there;
-        if (abs(dy) <= range.dy && abs(dx) <= range.dx) {
+        if (pm_range_holds(range, rivals[i].dy, rivals[i].dx)) {
             continue;
         }
         if (isnan(here)) {
             here = pm_align_loss(gt, target, query->gain, confirmed->dy, confirmed->dx);
         }
-        there = pm_align_loss(gt, target, query->gain, dy, dx);
+        there = pm_align_loss(gt, target, query->gain, rivals[i].dy, rivals[i].dx);
         least = fmin(least, there - here);
     }
     if (isinf(least) || !(confirmed->noise > 0)) {
         return least > 0 ? (double)INFINITY : 0;
     }
     return least / confirmed->noise;
+}
+
+/* By how much z is too large in an image of that size. */
+static double overconfident(const struct pm_image *image)
+{
+    double part = SMALL_SIDE / (image->w < image->h ? image->w : image->h);
+
+    return OVERCONFIDENT * (1 + part * part);
 }
 
 static unsigned tile_flags(const struct pm_tile_fit *fit)
@@ -273,19 +264,18 @@ static enum pm_code vote_near(struct pm_quality *quality, const struct pm_align_
 {
     const struct pm_image *gt = query->gt->image;
     struct pm_range range = pm_align_range(gt->w, gt->h, query->max_shift);
-    struct pm_candidate around[8];
-    struct pm_vote votes[8];
+    struct pm_candidate rivals[PM_RIVALS_MOST];
+    struct pm_vote votes[PM_RIVALS_MOST];
     double opposed = 0, z = INFINITY;
-    int n = 0;
+    int all = pm_rivals_of(gt, confirmed->dy, confirmed->dx, rivals), n = 0;
     enum pm_code rc;
 
-    for (int i = 0; i < 9; i++) {
-        int dy = confirmed->dy - 1 + i / 3, dx = confirmed->dx - 1 + i % 3;
-        if (i != 4 && abs(dy) <= range.dy && abs(dx) <= range.dx) {
-            around[n++] = (struct pm_candidate){.dy = dy, .dx = dx};
+    for (int i = 0; i < all; i++) {
+        if (pm_range_holds(range, rivals[i].dy, rivals[i].dx)) {
+            rivals[n++] = rivals[i];
         }
     }
-    rc = pm_votes_take(quality->votes, query, confirmed->dy, confirmed->dx, around, n, votes, err);
+    rc = pm_votes_take(quality->votes, query, confirmed->dy, confirmed->dx, rivals, n, votes, err);
     for (int i = 0; rc == PM_OK && i < n; i++) {
         opposed = fmax(opposed, votes[i].opposed);
         z = fmin(z, votes[i].z_columns);
@@ -306,7 +296,9 @@ static enum pm_code vote_far(struct pm_quality *quality, const struct pm_align_q
 
     if (rc == PM_OK) {
         double columns = vote.z_columns / OVERCONFIDENT;
-        bool united = vote.opposed < UNITED && fmin(z, columns) > UNITED_Z;
+        /* Lines of the sensor unite all parts as well: on one axis, not the other. */
+        bool axis = (confirmed->dy == 0) != (confirmed->dx == 0);
+        bool united = !axis && vote.opposed < UNITED && fmin(z, columns) > UNITED_Z;
         *far = united ? ramp(depth, UNITED_OPEN, UNITED_EQUAL)
                       : ramp(depth, SECOND_OPEN, SECOND_EQUAL) *
                             ramp(vote.opposed, FAR_UNITED, FAR_SPLIT) * fmax(0, 1 - 2 * above(z)) *
@@ -329,6 +321,7 @@ static enum pm_code judge_level(struct pm_quality *quality, const struct pm_alig
 {
     int factor = pm_levelsearch_factor(query->gt->image);
     bool stable = true, pattern = false;
+    double second_ratio = NAN;
     enum pm_code rc = pm_levelsearch_begin(quality->level, query, err);
 
     if (rc == PM_OK) {
@@ -341,7 +334,13 @@ static enum pm_code judge_level(struct pm_quality *quality, const struct pm_alig
             (int)lrint((double)confirmed->dy / factor), (int)lrint((double)confirmed->dx / factor));
     }
     if (rc == PM_OK) {
-        rc = gain_stable(quality, query, confirmed, v->fit.gain_ratio, &stable, err);
+        if (!isnan(confirmed->second_loss)) {
+            second_ratio = pm_levelsearch_ratio(quality->level,
+                (int)lrint((double)confirmed->second_dy / factor),
+                (int)lrint((double)confirmed->second_dx / factor));
+        }
+        rc = pm_gaincheck_run(
+            quality->gain, query, confirmed, v->fit.gain_ratio, second_ratio, &stable, err);
     }
     if (rc == PM_OK) {
         rc = pattern_suspected(quality, query, confirmed, v->depth, &pattern, err);
@@ -354,12 +353,14 @@ enum pm_code pm_quality_measure(struct pm_quality *quality, const struct pm_alig
     const struct pm_confirmed *confirmed, struct pm_shift *shift, struct pm_err *err)
 {
     const struct pm_image *gt = query->gt->image;
-    double z = fmin(confirmed->z_near, z_outside(query, confirmed)) / OVERCONFIDENT;
+    double z = fmin(confirmed->z_near, z_outside(query, confirmed)) / overconfident(gt);
     struct verdict v = {
         .near = fmax(0, 1 - 8 * above(z)), .far = 1, .fit = {.agreement = NAN, .gain_ratio = NAN}};
     enum pm_code rc = PM_OK;
 
     put_residual(query, confirmed, shift);
+    v.near *=
+        within(shift->sub_dy, shift->sub_dy_error) * within(shift->sub_dx, shift->sub_dx_error);
     if (gt->w >= SMALLEST && gt->h >= SMALLEST) {
         rc = judge_level(quality, query, confirmed, &v, err);
         if (rc == PM_OK) {

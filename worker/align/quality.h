@@ -5,7 +5,9 @@
  *     near * far * match * (0.45 when biased), where
  *     near  = 1 - sum over the 8 neighbours (also those just outside the range) of P(noise turned
  *             the order round), from z_near; less where parts of the frame clearly prefer a
- *             neighbour, or where only few columns decide (votes.h),
+ *             neighbour, where only few columns decide (votes.h), or where the residual says that
+ *             another whole shift is the nearest (L1 is taken at the whole images' gain, and in a
+ *             smooth scene may be smallest a pixel off),
  *     far   = the same for the second best place, times a ramp that falls from 1 to 0 as that place
  *             becomes 60 to 90% as deep as the best (repetition, a moving object); 80 to 100% where
  *             no part of the frame is for it,

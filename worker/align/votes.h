@@ -15,7 +15,7 @@
 
 struct pm_votes;
 
-#define PM_VOTES_MOST 9 /* alternatives at once */
+#define PM_VOTES_MOST 16 /* alternatives at once */
 
 /* An alternative against the answer. */
 struct pm_vote {
