@@ -5,6 +5,7 @@
 
 #include "worker/align/gaincheck.h"
 #include "worker/align/levelsearch.h"
+#include "worker/align/motions.h"
 #include "worker/align/pattern.h"
 #include "worker/align/residual.h"
 #include "worker/align/rivals.h"
@@ -45,6 +46,12 @@
 #define NEAR_SPLIT 0.8
 #define FAR_UNITED 0.1
 #define FAR_SPLIT 0.6
+/* Blocks of a second motion, as a share of the answer's own: up to the first it is an object that
+ * moved, from the second on it may as well be the scene. Fewer blocks of the frame than the last
+ * share are none. */
+#define MOTION_OBJECT 0.4
+#define MOTION_SCENE 0.7
+#define MOTION_LEAST 0.1
 /* A second place this deep is compared without lines, and is where the scene lies when it is this
  * much (relative) lower then. */
 #define PATTERN_DEPTH 0.3
@@ -55,6 +62,7 @@ struct pm_quality {
     struct pm_levelsearch *level;
     struct pm_tiles *tiles;
     struct pm_gaincheck *gain;
+    struct pm_motions *motions;
     struct pm_votes *votes;
 };
 
@@ -72,6 +80,9 @@ enum pm_code pm_quality_new(struct pm_quality **out, struct pm_err *err)
     }
     if (rc == PM_OK) {
         rc = pm_gaincheck_new(&quality->gain, err);
+    }
+    if (rc == PM_OK) {
+        rc = pm_motions_new(&quality->motions, err);
     }
     if (rc == PM_OK) {
         rc = pm_votes_new(&quality->votes, err);
@@ -92,6 +103,7 @@ void pm_quality_free(struct pm_quality *quality)
     pm_levelsearch_free(quality->level);
     pm_tiles_free(quality->tiles);
     pm_gaincheck_free(quality->gain);
+    pm_motions_free(quality->motions);
     pm_votes_free(quality->votes);
     free(quality);
 }
@@ -309,11 +321,26 @@ static enum pm_code vote_far(struct pm_quality *quality, const struct pm_align_q
 
 /* The parts of the confidence, and what the tiles say. */
 struct verdict {
-    double near, far, match;
+    double near, far, match, united;
     double depth; /* of the second best place, of the best's */
     bool biased;
     struct pm_tile_fit fit;
 };
+
+/* How sure it is that no second motion has as much of the frame as the answer. */
+static enum pm_code judge_motions(struct pm_quality *quality, const struct pm_align_query *query,
+    const struct pm_confirmed *confirmed, int factor, struct verdict *v, struct pm_err *err)
+{
+    struct pm_motion_shares shares;
+    enum pm_code rc = pm_motions_measure(quality->motions, quality->level, query, confirmed->dy,
+        confirmed->dx, factor, v->fit.gain_ratio, &shares, err);
+
+    if (rc == PM_OK && shares.second > MOTION_LEAST * shares.blocks) {
+        double first = shares.first > 0 ? shares.first : 1;
+        v->united = ramp(shares.second, MOTION_OBJECT * first, MOTION_SCENE * first);
+    }
+    return rc;
+}
 
 /* What needs the luma level. */
 static enum pm_code judge_level(struct pm_quality *quality, const struct pm_align_query *query,
@@ -345,6 +372,9 @@ static enum pm_code judge_level(struct pm_quality *quality, const struct pm_alig
     if (rc == PM_OK) {
         rc = pattern_suspected(quality, query, confirmed, v->depth, &pattern, err);
     }
+    if (rc == PM_OK) {
+        rc = judge_motions(quality, query, confirmed, factor, v, err);
+    }
     v->biased = !stable || pattern;
     return rc;
 }
@@ -354,8 +384,10 @@ enum pm_code pm_quality_measure(struct pm_quality *quality, const struct pm_alig
 {
     const struct pm_image *gt = query->gt->image;
     double z = fmin(confirmed->z_near, z_outside(query, confirmed)) / overconfident(gt);
-    struct verdict v = {
-        .near = fmax(0, 1 - 8 * above(z)), .far = 1, .fit = {.agreement = NAN, .gain_ratio = NAN}};
+    struct verdict v = {.near = fmax(0, 1 - 8 * above(z)),
+        .far = 1,
+        .united = 1,
+        .fit = {.agreement = NAN, .gain_ratio = NAN}};
     enum pm_code rc = PM_OK;
 
     put_residual(query, confirmed, shift);
@@ -376,14 +408,15 @@ enum pm_code pm_quality_measure(struct pm_quality *quality, const struct pm_alig
     }
     v.match = isnan(v.fit.agreement) ? 1 : ramp(v.fit.agreement, RELATED, UNRELATED);
     shift->flags |= tile_flags(&v.fit);
-    shift->confidence = v.near * v.far * v.match;
+    shift->confidence = v.near * v.far * v.match * v.united;
     if (v.biased || (shift->flags & PM_FLAG_NOT_TRANSLATION) != 0) {
         shift->confidence *= DOUBTED; /* the L1 minimum, but not where the scene lies */
     }
     if (v.fit.significance > SURE && v.fit.agreement < UNRELATED) {
         shift->flags |= PM_FLAG_NO_OVERLAP_MATCH;
     }
-    if (v.near < 0.5 || v.far < 0.5 || (shift->confidence < 0.5 && shift->flags == 0)) {
+    if (v.near < 0.5 || v.far < 0.5 || v.united < 0.5 ||
+        (shift->confidence < 0.5 && shift->flags == 0)) {
         shift->flags |= PM_FLAG_AMBIGUOUS; /* what should not be relied on never comes unflagged */
     }
     return rc;

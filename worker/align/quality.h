@@ -2,7 +2,7 @@
  * quality: how far a confirmed shift can be trusted, in numbers and flags; shared by all methods.
  *
  * confidence (0..1) is the estimated probability that no other shift is really better:
- *     near * far * match * (0.45 when biased), where
+ *     near * far * match * united * (0.45 when biased), where
  *     near  = 1 - sum over the 8 neighbours (also those just outside the range) of P(noise turned
  *             the order round), from z_near; less where parts of the frame clearly prefer a
  *             neighbour, where only few columns decide (votes.h), or where the residual says that
@@ -13,6 +13,8 @@
  *             no part of the frame is for it,
  *     match = a ramp from 0 to 1 as the agreement of the two scenes, white noise taken out, goes
  *             from 0.35 (different scenes reach 0.3) to 0.6,
+ *     united = a ramp that falls from 1 to 0 as the blocks that a second motion explains become 40
+ *             to 70% of those that the answer does (motions.h),
  *     biased: one translation does not describe the pair, the minimum moves when the gain of the
  *             overlap is taken instead of the whole images', or the sensor's own pattern may have
  *             made it (pattern.h).
