@@ -24,6 +24,10 @@
 #define USUAL_PX 0.1   /* the usual pull is never taken to be less: clean patches must not fight */
 #define MOST_LEVER 0.9 /* of the answer that one patch is taken to carry */
 #define MOST_MEAN 1e6f /* full scales; brighter floats would overflow in the sums */
+/* Errors of 9,000 residuals in photographs, of which whole shifts were made, were 1.3 to 1.5 times
+ * (root mean square; 1.1 at 1600x1100) what the jackknife says: patches differ in texture, and
+ * their weights were chosen by what they say. */
+#define UNDERSTATED 1.4
 #define MOST_ERROR_PX 0.2887 /* 1 / sqrt(12) */
 
 /* The two images' gradients must have more in common than chance gives noise: the low-passed px are
@@ -215,8 +219,8 @@ static void put_errors(const struct patches *p, const double inverse[3], double 
         yy += a * a / ((1 - lever) * (1 - lever));
         xx += b * b / ((1 - lever) * (1 - lever));
     }
-    out->dy_error = sqrt(yy * (p->n - 1) / p->n);
-    out->dx_error = sqrt(xx * (p->n - 1) / p->n);
+    out->dy_error = UNDERSTATED * sqrt(yy * (p->n - 1) / p->n);
+    out->dx_error = UNDERSTATED * sqrt(xx * (p->n - 1) / p->n);
     if (!(out->dy_error < MOST_ERROR_PX)) {
         out->dy = out->dy_error = NAN;
     }

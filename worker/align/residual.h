@@ -10,8 +10,9 @@
  *
  * The errors are those of the jackknife over patches, to first order (a sandwich of clusters, CR3):
  *     V = (n - 1) / n * sum v v',  v = A^-1 w b / (1 - h),  A = sum w A_i,  h = w tr A_i / tr A;
- * they need no model of the noise, and hold what differs from patch to patch: noise, movement,
- * parallax, aliasing. What pulls all patches alike (a pattern of the sensor) is not in them.
+ * times 1.4, as counted in photographs; they need no model of the noise, and hold what differs from
+ * patch to patch: noise, movement, parallax, aliasing. What pulls all patches alike (a pattern of
+ * the sensor) is not in them.
  *
  * Owns: nothing. Threads: any. Memory: the stack, < 50 KB. Errors: none.
  */
