@@ -65,7 +65,7 @@ static void a_minimum_that_a_wrong_gain_made_is_not(void **state)
     struct pm_candidate wrong;
     struct pm_pair pair;
     pm_pair_open(&pair, &smooth);
-    pm_pair_plain_search(&pair, WRONG, 30, 30, &wrong.dy, &wrong.dx);
+    pm_pair_plain_search(&pair, WRONG, 14, 14, &wrong.dy, &wrong.dx);
     assert_false(wrong.dy == DY && wrong.dx == DX);
     assert_false(stable(&pair, WRONG, wrong, NULL, 1 / WRONG, NAN));
     assert_true(stable(&pair, WRONG, wrong, NULL, NAN, NAN)); /* nothing known against it */

@@ -29,8 +29,7 @@ static void colour_has_those_beside(void **state)
 {
     (void)state;
     struct pm_candidate rivals[PM_RIVALS_MOST];
-    struct pm_image image = {.channels = 3};
-    assert_int_equal(pm_rivals_of(&image, 5, -7, rivals), 8);
+    assert_int_equal(pm_rivals_of(3, 5, -7, rivals), 8);
     assert_all_differ(rivals, 8);
     for (int i = 0; i < 8; i++) {
         assert_int_equal(ring(&rivals[i], 5, -7), 1);
@@ -41,8 +40,7 @@ static void grey_has_those_of_the_next_period_too(void **state)
 {
     (void)state;
     struct pm_candidate rivals[PM_RIVALS_MOST];
-    struct pm_image image = {.channels = 1};
-    assert_int_equal(pm_rivals_of(&image, -3, 40, rivals), 16);
+    assert_int_equal(pm_rivals_of(1, -3, 40, rivals), 16);
     assert_all_differ(rivals, 16);
     for (int i = 0; i < 16; i++) {
         assert_int_equal(ring(&rivals[i], -3, 40), i < 8 ? 1 : 2);

@@ -73,11 +73,14 @@ static void one_translation(void **state)
     make(&p, &plain, 64);
     struct pm_tile_fit fit = measure(&p, 12, -8);
     assert_true(fit.tiles >= 8);
+    assert_true(fabs(fit.dy - 12) < 0.2 && fabs(fit.dx + 8) < 0.2);
     assert_true(fit.corner_px < 0.5 && fit.spread_px < 0.5);
     assert_true(fabs(fit.rotation_deg) < 0.03 && fabs(fit.scale - 1) < 0.001);
     assert_true(fit.agreement > 0.9 && fit.significance > 5);
     assert_true(fit.drift < 0.02);
     assert_true(fabs(fit.gain_ratio - 1) < 0.02);
+    fit = measure(&p, 17, -4); /* looked at from elsewhere, they lie where they did */
+    assert_true(fabs(fit.dy - 12) < 0.2 && fabs(fit.dx + 8) < 0.2);
     drop(&p);
 }
 

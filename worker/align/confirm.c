@@ -247,12 +247,13 @@ static enum pm_code look_at(struct pm_confirm *confirm, int dy, int dx, struct p
 static enum pm_code look_around(struct pm_confirm *confirm, struct pm_err *err)
 {
     enum pm_code rc = look_at(confirm, 0, 0, err);
-    int rounds = confirm->query->gt->image->channels == 1 ? ROUNDS : 0;
+    int channels = confirm->query->gt->image->channels;
+    int rounds = channels == 1 ? ROUNDS : 0;
 
     for (int round = 0; round < rounds && rc == PM_OK; round++) {
         struct pm_bands_at from = at(best_hill(confirm));
         struct pm_candidate rivals[PM_RIVALS_MOST];
-        int n = pm_rivals_of(confirm->query->gt->image, from.dy, from.dx, rivals);
+        int n = pm_rivals_of(channels, from.dy, from.dx, rivals);
         for (int i = BESIDE; i < n && rc == PM_OK; i++) {
             rc = look_at(confirm, rivals[i].dy, rivals[i].dx, err);
         }
@@ -427,7 +428,7 @@ static enum pm_code sum_rivals(
     struct pm_confirm *confirm, const struct hill *best, struct pm_err *err)
 {
     struct pm_candidate rivals[PM_RIVALS_MOST];
-    int n = pm_rivals_of(confirm->query->gt->image, best->dy, best->dx, rivals);
+    int n = pm_rivals_of(confirm->query->gt->image->channels, best->dy, best->dx, rivals);
     enum pm_code rc = PM_OK;
 
     for (int i = BESIDE; i < n && rc == PM_OK; i++) {
@@ -443,7 +444,7 @@ static enum pm_code sum_rivals(
 static void report(struct pm_confirm *confirm, const struct hill *best, struct pm_confirmed *out)
 {
     struct pm_candidate rivals[PM_RIVALS_MOST];
-    int n = pm_rivals_of(confirm->query->gt->image, best->dy, best->dx, rivals);
+    int n = pm_rivals_of(confirm->query->gt->image->channels, best->dy, best->dx, rivals);
 
     *out = (struct pm_confirmed){.dy = best->dy,
         .dx = best->dx,

@@ -62,7 +62,7 @@ static enum pm_code rivals_higher(struct pm_gaincheck *check, const struct pm_al
     const struct pm_confirmed *confirmed, bool *higher, struct pm_err *err)
 {
     struct pm_candidate rivals[PM_RIVALS_MOST];
-    int n = pm_rivals_of(query->gt->image, confirmed->dy, confirmed->dx, rivals);
+    int n = pm_rivals_of(query->gt->image->channels, confirmed->dy, confirmed->dx, rivals);
     enum pm_code rc = pm_bands_begin(check->bands, query, err);
     int step = pm_bands_first_step(check->bands);
 

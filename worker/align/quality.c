@@ -16,13 +16,11 @@
 
 /* Thresholds: set on the photographs with even numbers of the suite that tests/bench describes,
  * judged on the others. */
-#define OVERCONFIDENT 2.0 /* bands of one scene are not independent: z is this much too large */
-#define SMALL_SIDE                                                                                 \
-    60.0 /* px; z in images with a shorter side this short is twice as much too large */
-#define RESIDUAL_OVERCONFIDENT 1.5 /* the residual's errors are up to this much too small, */
-#define RESIDUAL_BIAS_PX 0.05      /* and what pulls all patches alike is not in them */
-#define SECOND_OPEN 0.60  /* depth of the second peak, of the best's, from which doubt begins */
-#define SECOND_EQUAL 0.90 /* and from which the two are one as good as the other */
+#define OVERCONFIDENT 2.0     /* bands of one scene are not independent: z is this much too large */
+#define SMALL_SIDE 60.0       /* px; a shorter side of this makes z twice as much too large again */
+#define RESIDUAL_BIAS_PX 0.05 /* what pulls all patches alike is not in the residual's errors */
+#define SECOND_OPEN 0.60      /* depth of the second peak, of the best's, from which doubt begins */
+#define SECOND_EQUAL 0.90     /* and from which the two are one as good as the other */
 /* The same where no part of the frame is for the second: the low-passed level, on which depth is
  * measured, has lost what tells them apart. */
 #define UNITED_OPEN 0.80
@@ -37,9 +35,14 @@
 #define SPREAD_PX 1.25 /* median distance of tiles from one motion: parallax */
 #define DRIFT 0.05     /* linear change of the brightness ratio over the frame */
 #define SURE 5.0       /* standard errors that make a trend real */
-#define FEW_TILES 8    /* fewer say nothing about rotation and scale, */
-#define MANY_TILES 16  /* and fewer than this nothing about parallax */
-#define DOUBTED 0.45   /* of the confidence is left when the minimum is known to be biased */
+/* The tiles' median lies within the first of right answers (0.5 px, 1 in mosaics that cannot meet;
+ * 5,000 counted), and from the second on elsewhere. Fewer tiles than this have no median. */
+#define TILES_AT_HOME 1.1
+#define TILES_ELSEWHERE 1.4
+#define TILES_LEAST 3
+#define FEW_TILES 8   /* fewer say nothing about rotation and scale, */
+#define MANY_TILES 16 /* and fewer than this nothing about parallax */
+#define DOUBTED 0.45  /* of the confidence is left when the minimum is known to be biased */
 /* Opposition (votes.h) up to the first is found in nearly every good pair; from the second on
  * the parts of the frame contradict each other. */
 #define NEAR_UNITED 0.2
@@ -156,7 +159,7 @@ static void put_residual(const struct pm_align_query *query, const struct pm_con
 /* P(the fraction of a pixel on one axis lies within half a pixel); NaN: nothing known of it. */
 static double within(double fraction, double error)
 {
-    double wide = hypot(RESIDUAL_OVERCONFIDENT * error, RESIDUAL_BIAS_PX);
+    double wide = hypot(error, RESIDUAL_BIAS_PX);
 
     return isnan(fraction) || isnan(error) ? 1 : 1 - above((0.5 - fabs(fraction)) / wide);
 }
@@ -193,7 +196,7 @@ static double z_outside(const struct pm_align_query *query, const struct pm_conf
     const struct pm_image *gt = query->gt->image, *target = query->target->image;
     struct pm_range range = pm_align_range(gt->w, gt->h, query->max_shift);
     struct pm_candidate rivals[PM_RIVALS_MOST];
-    int n = pm_rivals_of(gt, confirmed->dy, confirmed->dx, rivals);
+    int n = pm_rivals_of(gt->channels, confirmed->dy, confirmed->dx, rivals);
     double here = NAN, least = INFINITY;
 
     for (int i = 0; i < n; i++) {
@@ -279,7 +282,7 @@ static enum pm_code vote_near(struct pm_quality *quality, const struct pm_align_
     struct pm_candidate rivals[PM_RIVALS_MOST];
     struct pm_vote votes[PM_RIVALS_MOST];
     double opposed = 0, z = INFINITY;
-    int all = pm_rivals_of(gt, confirmed->dy, confirmed->dx, rivals), n = 0;
+    int all = pm_rivals_of(gt->channels, confirmed->dy, confirmed->dx, rivals), n = 0;
     enum pm_code rc;
 
     for (int i = 0; i < all; i++) {
@@ -319,6 +322,14 @@ static enum pm_code vote_far(struct pm_quality *quality, const struct pm_align_q
     return rc;
 }
 
+/* How far the tiles agree with the answer: each was placed on its own. */
+static double at_home(const struct pm_tile_fit *fit, const struct pm_confirmed *confirmed)
+{
+    double apart = fmax(fabs(fit->dy - confirmed->dy), fabs(fit->dx - confirmed->dx));
+
+    return fit->tiles < TILES_LEAST ? 1 : ramp(apart, TILES_AT_HOME, TILES_ELSEWHERE);
+}
+
 /* The parts of the confidence, and what the tiles say. */
 struct verdict {
     double near, far, match, united;
@@ -355,6 +366,7 @@ static enum pm_code judge_level(struct pm_quality *quality, const struct pm_alig
         v->depth = second_depth(quality, confirmed, factor);
         rc = pm_tiles_measure(
             quality->tiles, quality->level, confirmed->dy, confirmed->dx, factor, &v->fit, err);
+        v->near *= at_home(&v->fit, confirmed);
     }
     if (rc == PM_OK && isnan(v->fit.gain_ratio)) { /* too small for a tile */
         v->fit.gain_ratio = pm_levelsearch_ratio(quality->level,

@@ -11,9 +11,8 @@
 
 #define PM_RIVALS_MOST 16
 
-/* Fills out with the rivals of (dy, dx), those beside it first, whether in the range or not;
- * returns how many. */
-int pm_rivals_of(
-    const struct pm_image *image, int dy, int dx, struct pm_candidate out[PM_RIVALS_MOST]);
+/* channels: of the image. Fills out with the rivals of (dy, dx), those beside it first, whether in
+ * the range or not; returns how many. */
+int pm_rivals_of(int channels, int dy, int dx, struct pm_candidate out[PM_RIVALS_MOST]);
 
 #endif

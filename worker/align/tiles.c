@@ -267,6 +267,24 @@ static struct model refit(const struct pm_tiles *tiles, const struct model *last
     return m;
 }
 
+/* Where most of the frame lies. */
+static void place_frame(struct pm_tiles *tiles, struct pm_tile_fit *fit)
+{
+    for (int axis = 0; axis < 2; axis++) {
+        int n = 0;
+        for (int i = 0; i < tiles->rows * tiles->columns; i++) {
+            const struct pm_tile *t = &tiles->map[i];
+            if (t->weight > 0) {
+                tiles->scratch[n++] = axis == 0 ? t->dy : t->dx;
+            }
+        }
+        if (n > 0) {
+            *(axis == 0 ? &fit->dy : &fit->dx) =
+                (axis == 0 ? fit->base_dy : fit->base_dx) + median(tiles->scratch, n);
+        }
+    }
+}
+
 static void fit_motion(struct pm_tiles *tiles, int factor, double radius, struct pm_tile_fit *fit)
 {
     int count = tiles->rows * tiles->columns;
@@ -384,7 +402,9 @@ enum pm_code pm_tiles_measure(struct pm_tiles *tiles, const struct pm_levelsearc
         .corner_error_px = INFINITY,
         .drift_error = INFINITY,
         .gain_ratio = NAN,
-        .agreement = NAN};
+        .agreement = NAN,
+        .dy = NAN,
+        .dx = NAN};
     if (tiles->rows <= 0 || tiles->columns <= 0) {
         tiles->rows = tiles->columns = 0;
         return PM_OK;
@@ -401,6 +421,7 @@ enum pm_code pm_tiles_measure(struct pm_tiles *tiles, const struct pm_levelsearc
         place_tile(&v, y, x, factor, &tiles->map[i]);
     }
     summarise(&sum, v.unit, fit);
+    place_frame(tiles, fit);
     fit_motion(tiles, factor, factor * hypot(v.w, v.h) / 2, fit);
     fit_drift(tiles, factor * v.h / 2.0, factor * v.w / 2.0, fit);
     return PM_OK;

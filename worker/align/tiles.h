@@ -24,6 +24,7 @@ struct pm_tile_fit {
     int tiles;               /* with a weight */
     double tile_px;          /* side of a tile, px of the image */
     double base_dy, base_dx; /* px; the whole, in whole steps of the level */
+    double dy, dx;           /* px; medians of where the tiles lie; NaN: none says */
     double rotation_deg;     /* of gt against target, counterclockwise on a screen */
     double scale;            /* size of gt's scene over that of target's; 1: none */
     double slope_error;      /* standard error of scale, and of rotation in radians */
