@@ -206,6 +206,37 @@ static void something_in_the_way_is_not_touched(void **state)
     pm_job_clear(&job);
 }
 
+/* Somebody cleans up in the output while a pair is at work. */
+static void take_partial_away(void *ctx, enum pm_step step)
+{
+    struct fixture *f = ctx;
+    if (step == PM_STEP_PUBLISH) {
+        char *partial = kit_path(f->dir, "out/.partial");
+        kit_remove(partial);
+        free(partial);
+    }
+}
+
+static void an_output_taken_away_is_no_missing_input(void **state)
+{
+    struct fixture *f = *state;
+    kit_write_pair(f->dir, "a.tif", "b.tif", PM_U16, 3, 1, 1);
+    struct pm_job job = kit_job(f->dir, "a.tif", "b.tif");
+    f->kit.env.at_step = take_partial_away;
+    f->kit.env.ctx = f;
+    struct pm_result result = run(f, &job);
+    assert_int_equal(result.step, PM_STEP_PUBLISH);
+    assert_int_equal(pm_code_fate(result.code), PM_FATE_RETRY);
+    assert_non_null(strstr(result.message, "taken away"));
+    assert_non_null(strstr(result.message, f->dir));
+    pm_result_clear(&result);
+    f->kit.env.at_step = NULL;
+    result = run(f, &job);
+    assert_int_equal(result.code, PM_OK);
+    pm_result_clear(&result);
+    pm_job_clear(&job);
+}
+
 static void abandoned_pairs_leave_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -314,6 +345,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(a_bad_file_is_named_with_its_step, set_up, tear_down),
         cmocka_unit_test_setup_teardown(black_targets_have_no_gain, set_up, tear_down),
         cmocka_unit_test_setup_teardown(something_in_the_way_is_not_touched, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            an_output_taken_away_is_no_missing_input, set_up, tear_down),
         cmocka_unit_test_setup_teardown(abandoned_pairs_leave_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             mixed_sample_types_are_compared_and_cut_as_they_are, set_up, tear_down),

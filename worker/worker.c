@@ -78,6 +78,17 @@ static void show_step(struct pm_worker *self, int step)
     }
 }
 
+/* From the crops on no input is opened any more: what is not there was taken away from the output.
+ * It is made again at the next attempt; the pair's files are not missing. */
+static enum pm_code judge_missing(enum pm_step step, enum pm_code rc, struct pm_err *err)
+{
+    if (rc != PM_ENOENT || step < PM_STEP_CROP) {
+        return rc;
+    }
+    err->code = PM_EIO;
+    return pm_err_wrap(err, "the output was taken away while it was made");
+}
+
 /* One step with a clock and a byte count around it. */
 static enum pm_code run_step(
     struct pm_worker *self, struct pm_task *task, enum pm_step step, struct pm_err *err)
@@ -92,7 +103,7 @@ static enum pm_code run_step(
     }
     show_step(self, (int)step);
     task->bytes = 0;
-    rc = steps[step](self, task, err);
+    rc = judge_missing(step, steps[step](self, task, err), err);
     *timing = (struct pm_timing){.wall_us = pm_mono_us(clock) - wall,
         .cpu_us = pm_thread_cpu_us() - cpu,
         .bytes = task->bytes,
