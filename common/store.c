@@ -25,8 +25,6 @@ static int errno_of(int rc)
     case SQLITE_LOCKED:
     case SQLITE_PROTOCOL: /* a race for the log's locks that was lost too often */
         return EBUSY;
-    case SQLITE_CORRUPT:
-        return EUCLEAN;
     default:
         return 0;
     }
@@ -47,7 +45,17 @@ enum pm_code pm_store_fail(struct pm_store *store, int rc, const char *what, str
     case SQLITE_READONLY:
         return pm_err_set(err, PM_EACCES, "database '%s': %s: %s", store->path, what, text);
     case SQLITE_NOTADB:
-        return pm_err_set(err, PM_EVERSION, "'%s' is not a pairmill database", store->path);
+        return pm_err_set(err, PM_EVERSION,
+            "'%s' is not a pairmill database, nor any other: name another with --db", store->path);
+    case SQLITE_CORRUPT:
+        pm_err_set(err, PM_EDB,
+            "database '%s' is damaged (%s: %s): put a copy of it back, or move it away and begin "
+            "a new one, which does all pairs again",
+            store->path, what, text);
+        if (err != NULL) {
+            err->sys_errno = EUCLEAN;
+        }
+        return PM_EDB;
     default:
         pm_err_set(err, PM_EDB, "database '%s': %s: %s", store->path, what, text);
         if (err != NULL) {

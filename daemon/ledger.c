@@ -69,9 +69,12 @@ void pm_request_free(struct pm_request *request)
     free(request);
 }
 
-void pm_ledger_refuse_late(struct pm_request *request)
+void pm_ledger_refuse_late(struct pm_ledger *ledger, struct pm_request *request)
 {
-    request->rc = pm_err_set(&request->err, PM_EDB, "the database could not be written");
+    if (!pm_ledger_broken(ledger, &request->err)) {
+        pm_err_set(&request->err, PM_EDB, "the database could not be written");
+    }
+    request->rc = request->err.code;
     for (size_t i = 0; i < request->result_count; i++) {
         pm_result_clear(&request->results[i]); /* consumed, whatever happens */
     }
@@ -81,7 +84,7 @@ void pm_ledger_refuse_late(struct pm_request *request)
 static bool put(struct pm_ledger *ledger, struct pm_request *request)
 {
     if (ledger->ended) {
-        pm_ledger_refuse_late(request);
+        pm_ledger_refuse_late(ledger, request);
         return false;
     }
     pm_request_push(&ledger->inbox, request);
@@ -436,7 +439,16 @@ void pm_ledger_hold_claims(struct pm_ledger *ledger, bool hold)
 
 bool pm_ledger_alive(struct pm_ledger *ledger)
 {
-    return !ledger->broken && pm_ledger_real_us() - ledger->beat_us < PM_LEDGER_ALIVE_US;
+    return pm_ledger_real_us() - ledger->beat_us < PM_LEDGER_ALIVE_US;
+}
+
+bool pm_ledger_broken(struct pm_ledger *ledger, struct pm_err *err)
+{
+    if (!ledger->broken) {
+        return false;
+    }
+    *err = ledger->fault;
+    return true;
 }
 
 enum pm_code pm_ledger_pause_wait(

@@ -129,6 +129,9 @@ void pm_ledger_free_space(struct pm_ledger *ledger, const char *source_name, int
 void pm_ledger_hold_claims(struct pm_ledger *ledger, bool hold);
 /* True while the thread makes progress: for the watchdog. */
 bool pm_ledger_alive(struct pm_ledger *ledger);
+/* True, with the reason in err, once the database turned out to be beyond use: damaged, or refused
+ * for a minute. The thread has ended then, every request is answered with the same. */
+bool pm_ledger_broken(struct pm_ledger *ledger, struct pm_err *err);
 
 struct pm_retry_filter {
     int64_t id; /* one job; 0: all that match */

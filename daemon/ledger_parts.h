@@ -123,6 +123,7 @@ struct pm_ledger {
     _Atomic int64_t beat_us;   /* mono, real; the thread was seen alive */
     _Atomic int64_t end_by_us; /* mono, real; troubles are endured until then; 0: for ever */
     atomic_bool broken;        /* it gave up: the database cannot be used */
+    struct pm_err fault;       /* why; set before broken, never after */
 
     pthread_mutex_t lock; /* what follows */
     pthread_cond_t wake;
@@ -153,8 +154,8 @@ void *pm_ledger_thread(void *arg);
 /* pm_mono_us of the real clock: waits are real even when a test's clock is not. */
 int64_t pm_ledger_real_us(void);
 
-/* Fills in that the database could not be written; results it brought are gone. */
-void pm_ledger_refuse_late(struct pm_request *request);
+/* Fills in that the database could not be written, or why not; results it brought are gone. */
+void pm_ledger_refuse_late(struct pm_ledger *ledger, struct pm_request *request);
 
 /* One transaction with everything that waits, or with `only` alone when that is given; all or
  * nothing (ledger_apply.c). */

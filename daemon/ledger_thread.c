@@ -103,21 +103,36 @@ static enum trouble trouble_of(enum pm_code rc, const struct pm_err *err)
     return rc == PM_ENOSPC || rc == PM_EIO || rc == PM_ENOMEM ? TROUBLE_PASSES : TROUBLE_BROKEN;
 }
 
-/* True: try again; false: an end has waited long enough. */
+/* Waiting does not mend a damaged database; others are asked again for a minute, since the person
+ * who moved one away or took the rights may put it right. */
+static bool beyond_use(struct pm_ledger *self, enum trouble trouble, const struct pm_err *err)
+{
+    if (trouble == TROUBLE_PASSES) {
+        return false;
+    }
+    self->hard_failures++;
+    return err->sys_errno == EUCLEAN || self->hard_failures >= HARD_FAILURES_MAX;
+}
+
+/* True: try again; false: an end has waited long enough, or it is the end. */
 static bool endure(struct pm_ledger *self, enum pm_code rc, const struct pm_err *err)
 {
     enum trouble trouble = trouble_of(rc, err);
+    if (self->broken) {
+        return false;
+    }
     if (trouble == TROUBLE_LOCKED) {
         self->busy_waits++; /* SQLite has waited its 10 s already */
         complain(self, err, "another program holds it; trying on, nothing is lost");
         beat(self);
         return patient(self);
     }
-    complain(self, err, "trying on every 10 s, nothing is lost");
-    if (trouble != TROUBLE_PASSES && ++self->hard_failures >= HARD_FAILURES_MAX && !self->broken) {
-        pm_log(PM_LOG_ERR, "%s; giving up", err->text);
+    if (beyond_use(self, trouble, err)) {
+        self->fault = *err;
         self->broken = true;
+        return false;
     }
+    complain(self, err, "trying on every 10 s, nothing is lost");
     return wait_out(self, TROUBLE_US);
 }
 
@@ -293,9 +308,11 @@ static void finish(struct pm_ledger *self)
     enum pm_code rc;
     while ((rc = pm_ledger_end_life(self, &err)) != PM_OK) {
         if (trouble_of(rc, &err) >= TROUBLE_REQUEST || !endure(self, rc, &err)) {
-            pm_log(PM_LOG_ERR,
-                "event=unsaved message=\"%s; what ran is queued again at the next start\"",
-                err.text);
+            if (!self->broken) { /* else it is told why by whoever opened it */
+                pm_log(PM_LOG_ERR,
+                    "event=unsaved message=\"%s; what ran is queued again at the next start\"",
+                    err.text);
+            }
             pm_owner_unsaved(self->owner);
             return;
         }
@@ -310,7 +327,7 @@ static void answer_all(struct pm_ledger *self)
     for (size_t i = 0; i < 2; i++) {
         struct pm_request *request;
         while ((request = pm_request_pop(lists[i])) != NULL) {
-            pm_ledger_refuse_late(request);
+            pm_ledger_refuse_late(self, request);
             pm_ledger_answer(self, request);
         }
     }

@@ -317,9 +317,20 @@ static bool check_sound(struct service *self)
     return workers && ledger;
 }
 
+/* Nothing that still runs could be written down. */
+static void check_ledger(struct service *self)
+{
+    struct pm_err why;
+    if (self->state == WORKING && pm_ledger_broken(self->ledger, &why)) {
+        drain(self);
+        self->deadline_us = now_us(self);
+    }
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct service *self = timer->data;
+    check_ledger(self);
     take_counts(self);
     tell_systemd(self, check_sound(self));
     if (self->opts->tick != NULL && now_us(self) >= self->show_at_us) {
@@ -564,7 +575,9 @@ enum pm_code pm_service_run(struct pm_conf *conf, const struct pm_service_opts *
         uv_timer_start(&self->timer, on_tick, 0, opts->once ? TICK_ONCE_MS : TICK_MS);
         uv_run(&self->loop, UV_RUN_DEFAULT);
         last_counts(self, end);
-        if (atomic_load(&self->gpu_lost)) {
+        if (pm_ledger_broken(self->ledger, err)) {
+            rc = err->code;
+        } else if (atomic_load(&self->gpu_lost)) {
             rc = pm_err_set(err, PM_EIO,
                 "the GPU was lost: stopped in order, to be started afresh (gpu_on_loss = restart)");
         }

@@ -64,3 +64,35 @@ daemon_start_ready
 all_settled "$left" 0 || wait_done "$left"
 daemon_stop
 check_clean
+
+# harm TABLE...: overwrites the first page of each, and of each index of it.
+harm() {
+    cp "$DB" "$T/elsewhere/harmed.db"
+    size=$(sql "pragma page_size")
+    for table; do
+        for page in $(sql "select rootpage from sqlite_schema where tbl_name = '$table' and rootpage > 0"); do
+            head -c "$size" /dev/zero | tr '\0' 'X' | dd of="$T/elsewhere/harmed.db" bs="$size" \
+                seek=$((page - 1)) conv=notrunc status=none
+        done
+    done
+}
+
+# The run ends by itself, at once, with one line that says what to do.
+refused() {
+    start=$(date +%s)
+    run_rc 1 "$@"
+    [ $(($(date +%s) - start)) -lt $((20 * slow)) ] || fail "took $(($(date +%s) - start)) s: $*"
+    [ "$(grep -vc 'pairs, .* failed' "$T/run.err")" = 1 ] || fail "not one line: $(cat "$T/run.err")"
+    grep -q "harmed.db.*damaged.*copy.*move it away" "$T/run.err" || fail "$(cat "$T/run.err")"
+}
+
+say "a damaged database ends the work with one line, and nobody waits for ever"
+harm image
+refused "$PAIRMILL" run --input_dir "$IN" --output_dir "$OUT" --db "$T/elsewhere/harmed.db"
+harm job
+refused "$PAIRMILL" run --input_dir "$IN" --output_dir "$OUT" --db "$T/elsewhere/harmed.db"
+refused "$PAIRMILL" retry --done --db "$T/elsewhere/harmed.db"
+refused "$PAIRMILL" verify --db "$T/elsewhere/harmed.db"
+harm image
+write_conf pairmill.db="$T/elsewhere/harmed.db" log.log_level=err
+refused "$PAIRMILLD" --config "$CONF"
