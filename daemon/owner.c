@@ -88,8 +88,7 @@ static void read_traces(struct pm_owner *owner)
     20000000 /* 25 times 20 ms: an owner that was killed a moment ago is still dying               \
                 and holds the lock; a living one is told of in half a second */
 
-/* False with errno as flock(2) leaves it. */
-static bool lock_soon(int fd)
+bool pm_owner_lock_soon(int fd)
 {
     const struct timespec pause = {.tv_nsec = LOCK_PAUSE_NS};
     for (int i = 1; flock(fd, LOCK_EX | LOCK_NB) != 0; i++) {
@@ -113,7 +112,7 @@ static enum pm_code take(struct pm_owner *owner, const char *db_path, struct pm_
     if (owner->fd < 0) {
         return pm_err_errno(err, errno, "open lock '%s'", path);
     }
-    if (!lock_soon(owner->fd)) {
+    if (!pm_owner_lock_soon(owner->fd)) {
         return errno == EWOULDBLOCK ? tell_owner(owner->fd, db_path, err)
                                     : pm_err_errno(err, errno, "lock '%s'", path);
     }

@@ -26,6 +26,10 @@ struct pm_owner;
 enum pm_code pm_owner_open(struct pm_owner **out, const char *db_path, struct pm_err *err);
 void pm_owner_close(struct pm_owner *owner); /* NULL is fine */
 
+/* An exclusive flock on fd; waits half a second for an owner that was killed and is still dying.
+ * False with errno as flock(2) leaves it: EWOULDBLOCK when somebody alive has it. */
+bool pm_owner_lock_soon(int fd);
+
 /* Leaves word for the next owner that this one ended in order, but could not write to the database:
  * what it finds running there did not crash. Before close. */
 void pm_owner_unsaved(struct pm_owner *owner);

@@ -1,19 +1,8 @@
 #include "daemon/reload.h"
 
 #include <string.h>
-#include <unistd.h>
 
-#include "worker/dirs.h"
-
-static enum pm_code make_output(const char *path, struct pm_err *err)
-{
-    int fd;
-    enum pm_code rc = pm_dirs_open(path, &fd, err);
-    if (rc == PM_OK) {
-        close(fd);
-    }
-    return rc;
-}
+#include "daemon/outputs.h"
 
 static enum pm_code load(struct pm_reload *reload)
 {
@@ -29,10 +18,8 @@ static enum pm_code load(struct pm_reload *reload)
             "%s: db is now \"%s\"; restart pairmilld to change the database", reload->path,
             reload->conf->db);
     }
-    for (int i = 0; rc == PM_OK && i < reload->conf->source_count; i++) {
-        rc = make_output(reload->conf->sources[i].output, &reload->err);
-    }
-    return rc;
+    return rc == PM_OK ? pm_outputs_take(reload->outputs, reload->conf, NULL, NULL, &reload->err)
+                       : rc;
 }
 
 static void on_work(uv_work_t *work)

@@ -15,8 +15,11 @@
 #include "common/conf.h"
 #include "common/err.h"
 
-struct pm_reload { /* zeroed is fine; the caller's, must stay while busy */
+struct pm_outputs;
+
+struct pm_reload { /* the caller's, must stay while busy */
     uv_work_t work;
+    struct pm_outputs *outputs; /* set before the first start; the rest zeroed */
     const char *path;
     const char *db; /* the database in use: it cannot be changed */
     struct pm_conf *conf;

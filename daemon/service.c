@@ -17,12 +17,11 @@
 #include "daemon/control.h"
 #include "daemon/ingest.h"
 #include "daemon/notify.h"
+#include "daemon/outputs.h"
 #include "daemon/pace.h"
 #include "daemon/pool.h"
 #include "daemon/reload.h"
 #include "daemon/space.h"
-#include "worker/dirs.h"
-#include "worker/worker.h"
 
 #define TICK_MS 250
 #define TICK_ONCE_MS 50 /* `run`: a person waits for the end */
@@ -57,6 +56,7 @@ struct service {
     struct pm_pool *pool;
     struct pm_control *control;
     struct pm_space *space;
+    struct pm_outputs *outputs;
     struct pm_reload reload;
     uv_signal_t signals[3];
     uv_timer_t timer;
@@ -372,21 +372,11 @@ static enum pm_code open_ledger(struct service *self, struct pm_err *err)
     return rc;
 }
 
-/* With the flock held nobody else writes there, so what lies in .partial is dead. */
 static enum pm_code open_outputs(struct service *self, struct pm_err *err)
 {
-    enum pm_code rc = PM_OK;
-    for (int i = 0; rc == PM_OK && i < self->conf->source_count; i++) {
-        const char *output = self->conf->sources[i].output;
-        int fd;
-        on_starting(self); /* sweeping a network drive takes its time */
-        rc = pm_dirs_open(output, &fd, err);
-        if (rc == PM_OK) {
-            close(fd);
-            rc = pm_worker_sweep(output, err);
-        }
-    }
-    return rc;
+    enum pm_code rc = pm_outputs_new(&self->outputs, err);
+    self->reload.outputs = self->outputs;
+    return rc == PM_OK ? pm_outputs_take(self->outputs, self->conf, on_starting, self, err) : rc;
 }
 
 static enum pm_code open_handles(struct service *self, struct pm_err *err)
@@ -526,6 +516,7 @@ static bool close_all(struct service *self)
         signal(SIGHUP, SIG_IGN); /* closing gave it its default back, which is death */
     }
     uv_run(&self->loop, UV_RUN_DEFAULT);
+    pm_outputs_free(self->outputs); /* after the last reload */
     return ended;
 }
 

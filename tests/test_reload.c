@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "daemon/outputs.h"
 #include "daemon/reload.h"
 #include "tests/lib/looping.h"
 #include "tests/lib/tmpdir.h"
@@ -65,6 +66,7 @@ static int set_up(void **state)
     rig->db = pm_tmpdir_path(rig->dir, "p.db");
     pm_tmpdir_folder(rig->dir, "in");
     assert_int_equal(uv_loop_init(&rig->loop), 0);
+    assert_int_equal(pm_outputs_new(&rig->reload.outputs, NULL), PM_OK);
     *state = rig;
     return 0;
 }
@@ -74,6 +76,7 @@ static int tear_down(void **state)
     struct rig *rig = *state;
     assert_true(pm_loop_end(&rig->loop));
     pm_conf_unref(rig->conf);
+    pm_outputs_free(rig->reload.outputs);
     free(rig->file);
     free(rig->db);
     pm_tmpdir_remove(rig->dir);

@@ -168,6 +168,10 @@ run_rc 0 "$PAIRMILL" status --json --db "$DB"
 # shellcheck disable=SC2086
 run_rc 4 "$PAIRMILL" run --input_dir "$IN" --output_dir "$OUT" $crops
 one_line "$bg"
+# Nor may one with a database of its own sweep away what is being made in the same output.
+# shellcheck disable=SC2086
+run_rc 4 "$PAIRMILL" run --input_dir "$IN" --output_dir "$OUT" --db "$T/other.db" $crops
+one_line "output folder \"$OUT\" is in use"
 kill -INT "$bg"
 wait_for 30 "the drain to begin" grep -q 'name=SIGINT state=drain' "$T/bg.err"
 rm "$T/hold"
