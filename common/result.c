@@ -62,6 +62,7 @@ void pm_job_clear(struct pm_job *job)
     free(job->gt_path);
     free(job->target_path);
     free(job->output);
+    free(job->taken_by);
     *job = (struct pm_job){0};
 }
 

@@ -106,6 +106,8 @@ struct pm_job {
     size_t
         root_bytes; /* how much of either is the source's input; below it links are not followed */
     char *output;   /* the source's output folder */
+    char *
+        taken_by; /* input of another source whose result has this pair's place there; NULL: none */
     struct pm_stamp gt, target;
     int64_t gt_image, target_image; /* ids; equal gt_image means the same gt file and revision */
 };

@@ -88,6 +88,7 @@ static enum pm_code load(
 {
     struct pm_query *query = pm_query_start(store, "claim_load");
     bool row;
+    bool copied = true;
     pm_query_int(query, ":job", job->id);
     enum pm_code rc = pm_query_step(query, &row, err);
     *whole = row;
@@ -102,11 +103,12 @@ static enum pm_code load(
         job->target = stamp_at(query, 10);
         job->gt_image = pm_query_col_int(query, 13);
         job->target_image = pm_query_col_int(query, 14);
+        job->taken_by = copy_column(query, 15);
+        copied = job->scene != NULL && job->gt_path != NULL && job->target_path != NULL &&
+                 job->output != NULL && (job->taken_by != NULL || pm_query_col_null(query, 15));
     }
     pm_query_end(query);
-    if (rc == PM_OK && *whole &&
-        (job->scene == NULL || job->gt_path == NULL || job->target_path == NULL ||
-            job->output == NULL)) {
+    if (!copied) {
         rc = pm_err_set(err, PM_ENOMEM, "job %lld: out of memory", (long long)job->id);
     }
     return rc;

@@ -51,6 +51,33 @@ static void jobs_of_one_gt_come_together_oldest_first(void **state)
         "select worker, count(*) from job where state = 'running' group by worker");
 }
 
+/* Two sources take turns with one output, as two runs with different --input_dir may. */
+static void a_place_another_source_has_is_told(void **state)
+{
+    struct pm_kit *kit = *state;
+    struct pm_job jobs[2] = {0};
+    pm_kit_see(kit, "s/gt/g.tif", 1);
+    pm_kit_see(kit, "s/t.tif", 1);
+    pm_kit_end(kit, pm_kit_claim_one(kit), PM_OK);
+    struct pm_source_conf *other = pm_kit_source(kit, "other");
+    free(other->output);
+    other->output = strdup(kit->conf->sources[0].output);
+    struct pm_source_conf lab = kit->conf->sources[0];
+    kit->conf->sources[0] = *other;
+    kit->conf->source_count = 1; /* lab has left the settings */
+    assert_int_equal(pm_queue_configure(kit->store, kit->conf, kit->now_us, NULL), PM_OK);
+    kit->conf->sources[1] = lab;
+    kit->conf->source_count = 2;
+    pm_kit_see_in(kit, "other", "s/gt/g.tif", 2);
+    pm_kit_see_in(kit, "other", "s/t.tif", 2);
+    pm_kit_see_in(kit, "other", "s/t2.tif", 2);
+    assert_int_equal(pm_kit_claim(kit, 0, jobs, 2), 2);
+    assert_string_equal(jobs[0].taken_by, lab.input);
+    assert_null(jobs[1].taken_by);
+    pm_job_clear(&jobs[0]);
+    pm_job_clear(&jobs[1]);
+}
+
 static void a_new_revision_of_a_gt_is_another_image(void **state)
 {
     struct pm_kit *kit = *state;
@@ -143,6 +170,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         with_store(jobs_of_one_gt_come_together_oldest_first),
+        with_store(a_place_another_source_has_is_told),
         with_store(a_new_revision_of_a_gt_is_another_image),
         with_store(no_two_gts_share_an_image_number),
         with_store(sources_take_turns_and_priority_goes_first),

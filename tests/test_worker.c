@@ -206,6 +206,35 @@ static void something_in_the_way_is_not_touched(void **state)
     pm_job_clear(&job);
 }
 
+/* The place is another source's: nothing there is touched, not even when the pair would fail. */
+static void a_place_that_is_taken_stays_so(void **state)
+{
+    struct fixture *f = *state;
+    kit_write_pair(f->dir, "a.tif", "b.tif", PM_U16, 3, 1, 1);
+    struct pm_job job = kit_job(f->dir, "a.tif", "b.tif");
+    struct pm_result first = run(f, &job);
+    assert_int_equal(first.code, PM_OK);
+    char *record = kit_path(first.output_dir, "pair.json");
+    for (int bad = 0; bad < 2; bad++) {
+        if (bad) {
+            kit_write(job.target_path, "no image");
+        }
+        job.taken_by = strdup("/monday");
+        struct pm_result second = run(f, &job);
+        assert_int_equal(second.code, PM_EEXIST);
+        assert_int_equal(second.step, PM_STEP_PUBLISH);
+        assert_non_null(strstr(second.message, first.output_dir));
+        assert_non_null(strstr(second.message, "/monday"));
+        assert_true(kit_exists(record));
+        pm_result_clear(&second);
+        free(job.taken_by);
+        job.taken_by = NULL;
+    }
+    free(record);
+    pm_result_clear(&first);
+    pm_job_clear(&job);
+}
+
 /* Somebody cleans up in the output while a pair is at work. */
 static void take_partial_away(void *ctx, enum pm_step step)
 {
@@ -345,6 +374,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(a_bad_file_is_named_with_its_step, set_up, tear_down),
         cmocka_unit_test_setup_teardown(black_targets_have_no_gain, set_up, tear_down),
         cmocka_unit_test_setup_teardown(something_in_the_way_is_not_touched, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_place_that_is_taken_stays_so, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             an_output_taken_away_is_no_missing_input, set_up, tear_down),
         cmocka_unit_test_setup_teardown(abandoned_pairs_leave_nothing, set_up, tear_down),

@@ -153,13 +153,27 @@ static void withdraw_earlier(const struct pm_job *job, enum pm_code code)
     struct pm_err err;
     enum pm_fate fate = pm_code_fate(code);
 
-    if ((fate != PM_FATE_FAIL && fate != PM_FATE_HOLD) ||
+    if (job->taken_by != NULL || (fate != PM_FATE_FAIL && fate != PM_FATE_HOLD) ||
         pm_outname(job->gt_path, job->target_path, name, NULL) != PM_OK) {
         return;
     }
     snprintf(aside, sizeof aside, "%" PRId64 ".withdrawn", job->id);
     if (pm_place_withdraw(job->output, job->scene, name, aside, &err) != PM_OK) {
         pm_log(PM_LOG_WARN, "job=%" PRId64 " event=withdraw %s", job->id, err.text);
+    }
+}
+
+/* The database calls another pair's result done, and it is to stay so. */
+static void refuse_taken(const struct pm_job *job, struct pm_result *result, struct pm_err *err)
+{
+    char name[PM_OUTNAME_MAX + 1];
+    result->step = PM_STEP_PUBLISH;
+    result->code = pm_outname(job->gt_path, job->target_path, name, err);
+    if (result->code == PM_OK) {
+        result->code = pm_err_set(err, PM_EEXIST,
+            "%s/%s/%s is the result of the input \"%s\"; give this input an output folder of its "
+            "own",
+            job->output, job->scene, name, job->taken_by);
     }
 }
 
@@ -173,6 +187,9 @@ void pm_worker_run(struct pm_worker *worker, const struct pm_conf *conf, const s
     result->worker = worker->index;
     result->started_us = pm_wall_us(worker->env->clock);
     pm_conf_recipe(conf, result->recipe, NULL, 0);
+    if (job->taken_by != NULL) {
+        refuse_taken(job, result, &err);
+    }
     for (int step = 0; step < PM_STEP_COUNT && result->code == PM_OK; step++) {
         result->step = (enum pm_step)step;
         result->code = run_step(worker, &task, (enum pm_step)step, &err);
