@@ -120,10 +120,22 @@ static int benchmark(struct pm_cli *cli, struct pm_conf *conf, const struct pm_a
     return rc == PM_OK ? pm_cli_flush(cli) : pm_cli_fail(cli, &err);
 }
 
+static int64_t finished(const struct pm_counts *counts)
+{
+    return counts->done + counts->failed + counts->quarantined;
+}
+
+/* What the ticks draw with. */
+struct show {
+    struct pm_bar bar;
+    const struct pm_service_end *end;
+};
+
 /* On the loop thread, four times a second. */
 static void tick(void *ctx, const struct pm_counts *counts, bool last)
 {
-    struct pm_bar *bar = ctx;
+    struct show *show = ctx;
+    struct pm_bar *bar = &show->bar;
     const struct pm_clock *clock = pm_clock_real();
     struct pm_bar_state state = {.done = counts->done,
         .failed = counts->failed + counts->quarantined,
@@ -135,6 +147,7 @@ static void tick(void *ctx, const struct pm_counts *counts, bool last)
     if (counts->running == 0 && counts->ready == 0 && counts->next_due_us > 0 && wait_us > 0) {
         state.retry_in_s = (double)wait_us / 1e6;
     }
+    bar->base = finished(&show->end->found);
     if (last) {
         pm_bar_finish(bar, &state);
     } else {
@@ -170,14 +183,13 @@ static int run(struct pm_cli *cli, struct pm_conf *conf, bool overwrite)
     /* A log line would end up behind the bar: with a line a pair there is no bar, but plain lines.
      */
     bool terminal = pm_bar_terminal(cli->err) && conf->log_level < PM_LOG_INFO;
-    int64_t before = overwrite ? 0 : pm_summary_finished(conf);
     int64_t start_us = clock->mono_us(clock->ctx);
-    struct pm_bar bar;
-    struct pm_service_opts opts = {
-        .once = true, .overwrite = overwrite, .tick = tick, .tick_ctx = &bar};
     struct pm_service_end end = {0};
+    struct show show = {.end = &end};
+    struct pm_service_opts opts = {
+        .once = true, .overwrite = overwrite, .tick = tick, .tick_ctx = &show};
     struct pm_err err = {0};
-    struct pm_summary summary = {.conf = conf, .counts = &end.counts, .before = before};
+    struct pm_summary summary = {.conf = conf, .counts = &end.counts};
     enum pm_code rc;
 
     /* Crops are for everyone the user's umask lets in; the ledger alone would make a folder of a
@@ -187,12 +199,13 @@ static int run(struct pm_cli *cli, struct pm_conf *conf, bool overwrite)
         return pm_cli_fail(cli, &err);
     }
     pm_log_init((enum pm_log_level)conf->log_level, 0);
-    pm_bar_init(&bar, cli->err, terminal, terminal && pm_bar_color(cli->err), before, clock);
+    pm_bar_init(&show.bar, cli->err, terminal, terminal && pm_bar_color(cli->err), 0, clock);
     rc = pm_service_run(conf, &opts, &end, &err);
-    pm_bar_clear(&bar);
+    pm_bar_clear(&show.bar);
     if (rc != PM_OK) {
         return pm_cli_fail(cli, &err);
     }
+    summary.before = finished(&end.found);
     summary.elapsed_s = (double)(clock->mono_us(clock->ctx) - start_us) / 1e6;
     return finish(cli, &end, &summary, &err);
 }

@@ -12,7 +12,7 @@ enum { FAILURES_SHOWN = 3 }; /* of each reason */
 /* Sums over the sources of a configuration. */
 struct sums {
     const struct pm_conf *conf;
-    int64_t finished, waiting, ignored;
+    int64_t waiting, ignored;
 };
 
 static const struct pm_column *find(const struct pm_column *columns, int count, const char *name)
@@ -32,9 +32,6 @@ static bool add_source(void *ctx, const struct pm_column *columns, int count)
     const char *name = find(columns, count, "source")->text;
     for (int i = 0; i < sums->conf->source_count; i++) {
         if (strcmp(sums->conf->sources[i].name, name) == 0) {
-            sums->finished += find(columns, count, "done")->integer +
-                              find(columns, count, "failed")->integer +
-                              find(columns, count, "quarantined")->integer;
             sums->waiting += find(columns, count, "waiting")->integer;
             sums->ignored += find(columns, count, "ignored")->integer;
         }
@@ -48,18 +45,6 @@ static struct sums sum_up(const struct pm_conf *conf, struct pm_store *store)
     struct pm_err ignored; /* a number that cannot be had is 0 */
     pm_store_read(store, "show_progress", NULL, 0, add_source, &sums, &ignored);
     return sums;
-}
-
-int64_t pm_summary_finished(const struct pm_conf *conf)
-{
-    struct pm_store *store = NULL;
-    struct pm_err ignored;
-    int64_t finished = 0;
-    if (pm_store_open_reader(&store, conf->db, &ignored) == PM_OK) {
-        finished = sum_up(conf, store).finished;
-    }
-    pm_store_close(store);
-    return finished;
 }
 
 /* Failures by reason. An unknown code counts with the last. */

@@ -17,9 +17,6 @@ struct pm_summary {
     double elapsed_s;
 };
 
-/* Finished pairs (done, failed, quarantined) of the sources of conf; 0 when there is no database.
- */
-int64_t pm_summary_finished(const struct pm_conf *conf);
 enum pm_code pm_summary_print(const struct pm_summary *summary, FILE *to, struct pm_err *err);
 /* Why there was nothing to do, and the layout expected, as the message of err. */
 void pm_summary_nothing(const struct pm_conf *conf, struct pm_err *err);

@@ -74,7 +74,7 @@ struct service {
     int64_t moved_us;    /* counts last changed */
     int64_t watchdog_us, watchdog_at_us, status_at_us, unsound_at_us, show_at_us, sampled_us,
         extend_at_us;
-    struct pm_counts counts;
+    struct pm_counts found, counts; /* at the start, and now */
     struct pm_pace pace;
 };
 
@@ -369,6 +369,9 @@ static enum pm_code open_ledger(struct service *self, struct pm_err *err)
     if (rc == PM_OK && self->opts->overwrite) {
         rc = pm_ledger_redo_all_wait(self->ledger, err);
     }
+    if (rc == PM_OK) {
+        pm_ledger_counts(self->ledger, &self->found);
+    }
     return rc;
 }
 
@@ -561,6 +564,7 @@ enum pm_code pm_service_run(struct pm_conf *conf, const struct pm_service_opts *
         pm_log(PM_LOG_INFO, "event=start version=" PM_VERSION " workers=%d sources=%d db=\"%s\"",
             conf->workers, conf->source_count, conf->db);
         pm_notify_ready();
+        end->found = self->found;
         self->workers_sound = true;
         self->sampled_us = now_us(self);
         uv_timer_start(&self->timer, on_tick, 0, opts->once ? TICK_ONCE_MS : TICK_MS);

@@ -26,6 +26,7 @@ struct pm_service_opts {
 };
 
 struct pm_service_end {
+    struct pm_counts found; /* as they were at the start; set before the first tick */
     struct pm_counts counts;
     bool interrupted; /* a signal ended it before it was done */
 };

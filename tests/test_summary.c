@@ -22,23 +22,6 @@ static struct pm_conf *conf_of(const struct pm_clitest *t)
     return conf;
 }
 
-static void finished_counts_only_the_sources_asked_for(void **state)
-{
-    struct pm_clitest t;
-    struct pm_conf *conf;
-    (void)state;
-    pm_clitest_open(&t);
-    conf = conf_of(&t);
-    assert_int_equal(pm_summary_finished(conf), 0); /* no database yet */
-    pm_clitest_fill(&t);
-    assert_int_equal(pm_summary_finished(conf), 3);
-    free(conf->sources[0].name);
-    conf->sources[0].name = strdup("other");
-    assert_int_equal(pm_summary_finished(conf), 0);
-    pm_conf_unref(conf);
-    pm_clitest_close(&t);
-}
-
 static void a_summary_says_how_many_why_and_where(void **state)
 {
     struct pm_counts counts = {.done = 2, .failed = 1, .missing = 1, .total = 5};
@@ -88,7 +71,6 @@ static void nothing_to_do_explains_the_layout(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(finished_counts_only_the_sources_asked_for),
         cmocka_unit_test(a_summary_says_how_many_why_and_where),
         cmocka_unit_test(nothing_to_do_explains_the_layout),
     };
