@@ -31,6 +31,14 @@ enum pm_code pm_queue_configure(
 enum pm_code pm_queue_source_id(
     struct pm_store *store, const char *name, int64_t *id, struct pm_err *err);
 
+/* --- queue_adopt.c --- */
+
+/* Gives a known source that is not in conf the name of this one, which is not known, when it is the
+ * same: one output, and one input folder or one that holds the files it knows, unchanged. Looks at
+ * up to 32 files. After the sources not in conf were made inactive. */
+enum pm_code pm_queue_adopt(struct pm_store *store, const struct pm_conf *conf,
+    const struct pm_source_conf *source, bool *adopted, struct pm_err *err);
+
 /* --- queue_sight.c --- */
 
 /* When each image was sighted last in the life of this process. In memory, because writing it down

@@ -67,11 +67,18 @@ static enum pm_code repair(struct pm_store *store, int64_t id, int64_t now_us, s
     return rc;
 }
 
-static enum pm_code put_source(
-    struct pm_store *store, const struct pm_source_conf *source, int64_t now_us, struct pm_err *err)
+static enum pm_code put_source(struct pm_store *store, const struct pm_conf *conf,
+    const struct pm_source_conf *source, int64_t now_us, struct pm_err *err)
 {
     struct known known;
+    bool adopted = false;
     enum pm_code rc = look_up(store, source->name, &known, err);
+    if (rc == PM_OK && known.id == 0) {
+        rc = pm_queue_adopt(store, conf, source, &adopted, err);
+    }
+    if (rc == PM_OK && adopted) {
+        rc = look_up(store, source->name, &known, err);
+    }
     if (rc == PM_OK) {
         rc = put(store, source, err);
     }
@@ -111,7 +118,7 @@ enum pm_code pm_queue_configure(
     }
     enum pm_code rc = pm_query_run(pm_query_start(store, "source_retire"), err);
     for (int i = 0; rc == PM_OK && i < conf->source_count; i++) {
-        rc = put_source(store, &conf->sources[i], now_us, err);
+        rc = put_source(store, conf, &conf->sources[i], now_us, err);
     }
     if (rc == PM_OK) {
         rc = put_recipe(store, conf, now_us, err);
