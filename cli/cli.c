@@ -2,7 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 int pm_cli_exit_code(const struct pm_err *err)
 {
@@ -69,6 +69,25 @@ enum pm_code pm_cli_settings(struct pm_conf *conf, const struct pm_args *args, s
     return rc;
 }
 
+/* Only `run` and the service make a database: what is none, is not to become one by looking. */
+static enum pm_code check_db(const char *db, struct pm_err *err)
+{
+    struct stat st;
+    if (stat(db, &st) != 0) {
+        return pm_err_set(err, PM_ENOENT, "no database \"%s\" (%s); name one by --db or --config",
+            db, strerror(errno));
+    }
+    if (S_ISDIR(st.st_mode)) {
+        return pm_err_set(err, PM_EUSAGE,
+            "\"%s\" is a folder; name the database in it, as --db %s/pairmill.db", db, db);
+    }
+    if (st.st_size == 0) {
+        return pm_err_set(err, PM_EVERSION,
+            "\"%s\" is empty, no pairmill database; name one by --db or --config", db);
+    }
+    return PM_OK;
+}
+
 static enum pm_code look(struct pm_conf *conf, const struct pm_args *args, struct pm_err *err)
 {
     const char *db = pm_args_get(args, "db");
@@ -81,11 +100,7 @@ static enum pm_code look(struct pm_conf *conf, const struct pm_args *args, struc
         rc = pm_conf_check(conf, false, err);
     }
     pm_conf_clear_sources(conf); /* an unchecked source must not get into the database */
-    if (rc == PM_OK && access(conf->db, F_OK) != 0) {
-        rc = pm_err_set(err, PM_ENOENT, "no database \"%s\" (%s); name one by --db or --config",
-            conf->db, strerror(errno));
-    }
-    return rc;
+    return rc == PM_OK ? check_db(conf->db, err) : rc;
 }
 
 enum pm_code pm_cli_look(struct pm_conf **out, const struct pm_args *args, struct pm_err *err)

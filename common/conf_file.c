@@ -200,6 +200,7 @@ static char *next_line(char *out, int size, void *ctx)
 {
     struct load *load = ctx;
     ssize_t len = load->err_line == 0 ? getline(&load->text, &load->text_size, load->file) : -1;
+    static const char mark[] = "\xef\xbb\xbf"; /* before the first line, by some editors */
     const char *text = load->text;
     enum pm_code rc = PM_OK;
 
@@ -207,6 +208,9 @@ static char *next_line(char *out, int size, void *ctx)
         return NULL;
     }
     load->line++;
+    if (load->line == 1 && strncmp(text, mark, sizeof mark - 1) == 0) {
+        text += sizeof mark - 1;
+    }
     text += strspn(text, " \t");
     if (strlen(text) + 1 > (size_t)size) {
         rc = pm_err_set(&load->err, PM_ECONF, "%s:%d: the line is longer than %d bytes; shorten it",
@@ -275,10 +279,12 @@ enum pm_code pm_conf_load(struct pm_conf *conf, const char *path, struct pm_err 
     }
     load.file = fopen(path, "re");
     if (load.file == NULL) {
-        pm_err_errno(err, errno, "%s", path);
-        rc = PM_ECONF;
+        int sys_errno = errno;
+        rc = pm_err_set(err, PM_ECONF,
+            "%s: cannot read the settings: %s; name another file with --config", path,
+            strerror(sys_errno));
         if (err != NULL) {
-            err->code = rc;
+            err->sys_errno = sys_errno;
         }
         goto out;
     }

@@ -43,7 +43,10 @@ enum pm_code pm_store_fail(struct pm_store *store, int rc, const char *what, str
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
     case SQLITE_READONLY:
-        return pm_err_set(err, PM_EACCES, "database '%s': %s: %s", store->path, what, text);
+        return pm_err_set(err, PM_EACCES,
+            "database '%s': %s: %s; look at this user's rights on it, on its -wal and -shm, and "
+            "on its folder",
+            store->path, what, text);
     case SQLITE_NOTADB:
         return pm_err_set(err, PM_EVERSION,
             "'%s' is not a pairmill database, nor any other: name another with --db", store->path);

@@ -101,6 +101,11 @@ static void a_database_is_found_by_db_or_config(void **state)
     assert_int_equal(pm_clitest_call(&t, look, "look", "--config %s", t.conf), PM_EXIT_COULD_NOT);
     file = fopen(t.db, "w");
     assert_non_null(file);
+    assert_int_equal(pm_clitest_call(&t, look, "look", "--db %s", t.db), PM_EXIT_COULD_NOT);
+    assert_non_null(strstr(t.err, "is empty"));
+    assert_int_equal(pm_clitest_call(&t, look, "look", "--db %s", t.dir), PM_EXIT_USAGE);
+    assert_non_null(strstr(t.err, "is a folder"));
+    fputs("something", file);
     fclose(file);
     snprintf(want, sizeof want, "%s 0", t.db); /* and no unchecked source */
     assert_int_equal(pm_clitest_call(&t, look, "look", "--db %s", t.db), PM_EXIT_OK);

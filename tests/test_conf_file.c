@@ -92,6 +92,18 @@ static void a_whole_file_is_read(void **state)
     pm_conf_unref(conf);
 }
 
+/* As Notepad saves it. */
+static void a_byte_order_mark_hides_no_section(void **state)
+{
+    static const char text[] = "\xef\xbb\xbf[align]\r\nmax_shift = 7\r\n";
+    struct pm_conf *conf = NULL;
+    struct pm_err err = {.text = ""};
+    (void)state;
+    assert_int_equal(load(&conf, text, sizeof text - 1, &err), PM_OK);
+    assert_int_equal(conf->max_shift, 7);
+    pm_conf_unref(conf);
+}
+
 static void every_error_names_file_line_and_key(void **state)
 {
     static const struct {
@@ -182,7 +194,7 @@ static void a_file_that_cannot_be_read_is_named(void **state)
     (void)state;
     assert_int_equal(pm_conf_new(&conf, NULL), PM_OK);
     assert_int_equal(pm_conf_load(conf, "/nowhere/p.conf", &err), PM_ECONF);
-    assert_non_null(strstr(err.text, "/nowhere/p.conf: No such file"));
+    assert_non_null(strstr(err.text, "/nowhere/p.conf: cannot read the settings: No such file"));
     assert_int_equal(pm_conf_load(conf, folder, &err) != PM_OK, 1); /* a folder is no file */
     assert_non_null(strstr(err.text, folder));
     pm_conf_unref(conf);
@@ -245,6 +257,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_whole_file_is_read),
+        cmocka_unit_test(a_byte_order_mark_hides_no_section),
         cmocka_unit_test(every_error_names_file_line_and_key),
         cmocka_unit_test(checks_name_the_line_of_the_folder_too),
         cmocka_unit_test(a_file_that_cannot_be_read_is_named),

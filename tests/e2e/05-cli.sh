@@ -60,6 +60,13 @@ run_rc 1 "$PAIRMILL" run --input_dir "$T/nowhere" --output_dir "$OUT" && one_lin
 run_rc 1 "$PAIRMILL" align "$T/a.tif" "$T/b.tif" && one_line "$T/a.tif"
 run_rc 1 "$PAIRMILL" status --db "$T/no.db" && one_line "no database \"$T/no.db\""
 run_rc 1 "$PAIRMILL" retry --db "$T/no.db" && one_line "$T/no.db"
+run_rc 2 "$PAIRMILL" status --db "$T" && one_line "--db $T/pairmill.db"
+: >"$T/empty.db"
+for command in status failures retry pause resume verify; do
+    run_rc 1 "$PAIRMILL" $command --db "$T/empty.db" && one_line "empty.db\" is empty"
+done
+[ ! -s "$T/empty.db" ] || fail "looking at an empty file made a database of it"
+run_rc 1 "$PAIRMILL" status --config "$T/no.conf" && one_line "$T/no.conf: cannot read"
 [ ! -e "$T/no.db" ] || fail "looking for a database made one"
 mkdir "$T/empty"
 echo text >"$T/empty/readme.txt"
