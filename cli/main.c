@@ -20,6 +20,7 @@ static const struct command {
     {"pause", pm_cli_pause, "begin no new pairs"},
     {"resume", pm_cli_pause, "begin new pairs again"},
     {"verify", pm_cli_verify, "hold every output against the database"},
+    {"export", pm_cli_export, "the results as CSV or JSON, a row a pair or a row a crop"},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 

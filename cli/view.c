@@ -43,14 +43,18 @@ static void write_value(struct pm_json *json, const struct pm_column *column)
     }
 }
 
-static bool write_row(void *ctx, const struct pm_column *columns, int count)
+void pm_view_row(struct pm_json *json, const struct pm_column *columns, int count)
 {
-    struct pm_json *json = ctx;
     pm_json_begin_object(json, NULL);
     for (int i = 0; i < count; i++) {
         write_value(json, &columns[i]);
     }
     pm_json_end_object(json);
+}
+
+static bool write_row(void *ctx, const struct pm_column *columns, int count)
+{
+    pm_view_row(ctx, columns, count);
     return true;
 }
 

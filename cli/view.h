@@ -17,6 +17,8 @@ enum pm_code pm_view_table(
 /* All rows of a statement as an array of objects under key (NULL at the top). */
 enum pm_code pm_view_json(struct pm_store *store, const char *statement, struct pm_json *json,
     const char *key, struct pm_err *err);
+/* One row as an object in an open array, or at the top. */
+void pm_view_row(struct pm_json *json, const struct pm_column *columns, int count);
 /* The cell of the first row in the column of this name; "" when there is none. */
 const char *pm_view_first(const struct pm_table *table, const char *column);
 /* The sum of a column of whole numbers. */

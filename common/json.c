@@ -239,19 +239,24 @@ void pm_json_int(struct pm_json *json, const char *key, int64_t value)
     pm_json_raw(json, key, text);
 }
 
-void pm_json_double(struct pm_json *json, const char *key, double value)
+void pm_json_number(char text[PM_JSON_NUMBER], double value)
 {
-    char text[40];
-    if (!isfinite(value)) {
-        pm_json_null(json, key);
-        return;
-    }
     for (int digits = 15; digits <= 17; digits++) { /* 17 always suffice for a double */
-        snprintf(text, sizeof text, "%.*g", digits, value);
+        snprintf(text, PM_JSON_NUMBER, "%.*g", digits, value);
         if (strtod(text, NULL) == value) {
             break;
         }
     }
+}
+
+void pm_json_double(struct pm_json *json, const char *key, double value)
+{
+    char text[PM_JSON_NUMBER];
+    if (!isfinite(value)) {
+        pm_json_null(json, key);
+        return;
+    }
+    pm_json_number(text, value);
     pm_json_raw(json, key, text);
 }
 

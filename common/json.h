@@ -66,6 +66,10 @@ void pm_json_raw(struct pm_json *json, const char *key, const char *raw);
  * as lower-case hex, so that nothing is lost. Only inside objects. */
 void pm_json_name(struct pm_json *json, const char *key, const char *name);
 
+#define PM_JSON_NUMBER 40
+/* A finite number as pm_json_double() writes it. */
+void pm_json_number(char text[PM_JSON_NUMBER], double value);
+
 /* True when text is valid UTF-8 (no overlong forms, no surrogates). */
 bool pm_utf8_valid(const char *text);
 /* Length in bytes of the valid UTF-8 sequence text starts with; 0 when it starts with none. */

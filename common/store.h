@@ -71,6 +71,12 @@ enum pm_code pm_store_read(struct pm_store *store, const char *name, const struc
     size_t param_count, bool (*row)(void *ctx, const struct pm_column *columns, int count),
     void *ctx, struct pm_err *err);
 
+/* Calls row once, with the names of the statement's columns and NULL in each: for a heading that is
+ * there without rows, too. */
+enum pm_code pm_store_heading(struct pm_store *store, const char *name,
+    bool (*row)(void *ctx, const struct pm_column *columns, int count), void *ctx,
+    struct pm_err *err);
+
 /* --- statements, one by one --- */
 
 /* Takes sql/stmt/NAME.sql into use, never NULL; end it before starting it again. What goes wrong

@@ -225,3 +225,28 @@ out:
     pm_query_end(query);
     return rc;
 }
+
+enum pm_code pm_store_heading(struct pm_store *store, const char *name,
+    bool (*row)(void *ctx, const struct pm_column *columns, int count), void *ctx,
+    struct pm_err *err)
+{
+    struct pm_query *query = pm_query_start(store, name);
+    int count = query->stmt != NULL ? sqlite3_column_count(query->stmt) : 0;
+    struct pm_column *columns = calloc((size_t)count + 1, sizeof *columns);
+    enum pm_code rc = PM_OK;
+
+    if (columns == NULL) {
+        rc = pm_err_set(err, PM_ENOMEM, "%s: out of memory", name);
+    } else if (query->stmt == NULL) {
+        rc = pm_store_fail(store, query->rc, name, err);
+    } else {
+        for (int i = 0; i < count; i++) {
+            columns[i] = (struct pm_column){
+                .name = sqlite3_column_name(query->stmt, i), .type = PM_NULL, .text = ""};
+        }
+        row(ctx, columns, count);
+    }
+    free(columns);
+    pm_query_end(query);
+    return rc;
+}
