@@ -44,6 +44,7 @@ int pm_cli_failures(struct pm_cli *cli, int argc, char **argv);
 int pm_cli_retry(struct pm_cli *cli, int argc, char **argv);
 int pm_cli_verify(struct pm_cli *cli, int argc, char **argv);
 int pm_cli_export(struct pm_cli *cli, int argc, char **argv);
+int pm_cli_report(struct pm_cli *cli, int argc, char **argv);
 int pm_cli_pause(struct pm_cli *cli, int argc, char **argv); /* also resume, told by cli->command */
 
 /* Writes the one line and says the exit code that belongs to it. */

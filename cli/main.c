@@ -21,6 +21,7 @@ static const struct command {
     {"resume", pm_cli_pause, "begin new pairs again"},
     {"verify", pm_cli_verify, "hold every output against the database"},
     {"export", pm_cli_export, "the results as CSV or JSON, a row a pair or a row a crop"},
+    {"report", pm_cli_report, "what came out: how much, how good, what to look at"},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 

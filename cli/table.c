@@ -124,6 +124,50 @@ void pm_table_print(const struct pm_table *table, const char *const *names, FILE
     }
 }
 
+void pm_table_escape(const char *text, FILE *to)
+{
+    for (; *text != '\0'; text++) {
+        switch (*text) {
+        case '&':
+            fputs("&amp;", to);
+            break;
+        case '<':
+            fputs("&lt;", to);
+            break;
+        case '>':
+            fputs("&gt;", to);
+            break;
+        case '"':
+            fputs("&quot;", to);
+            break;
+        default:
+            fputc(*text, to);
+        }
+    }
+}
+
+void pm_table_html(const struct pm_table *table, const char *const *names, FILE *to)
+{
+    if (table->rows == 0) {
+        return;
+    }
+    fputs("<table>\n", to);
+    for (size_t r = 0; r < table->rows; r++) {
+        const char *tag = r == 0 ? "th" : "td";
+        fputs("<tr>", to);
+        for (const char *const *name = names; *name != NULL; name++) {
+            size_t c = find_column(table, *name);
+            if (c < table->columns) {
+                fprintf(to, "<%s%s>", tag, r > 0 && table->numeric[c] ? " class=\"n\"" : "");
+                pm_table_escape(table->cells[r * table->columns + c], to);
+                fprintf(to, "</%s>", tag);
+            }
+        }
+        fputs("</tr>\n", to);
+    }
+    fputs("</table>\n", to);
+}
+
 void pm_table_clear(struct pm_table *table)
 {
     for (size_t i = 0; i < table->rows * table->columns; i++) {

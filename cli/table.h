@@ -26,6 +26,10 @@ enum pm_code pm_table_add(
     struct pm_table *table, const struct pm_column *columns, int count, struct pm_err *err);
 /* names: the columns to show, in this order, NULL at the end. Nothing for an empty table. */
 void pm_table_print(const struct pm_table *table, const char *const *names, FILE *to);
+/* The same as a table of HTML. */
+void pm_table_html(const struct pm_table *table, const char *const *names, FILE *to);
+/* Text as it may stand in HTML. */
+void pm_table_escape(const char *text, FILE *to);
 void pm_table_clear(struct pm_table *table);
 
 #endif

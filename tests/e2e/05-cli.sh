@@ -26,7 +26,7 @@ json() {
 }
 
 say "help and version"
-for command in "" run align status failures retry pause resume; do
+for command in "" run align status failures retry pause resume verify export report; do
     # shellcheck disable=SC2086 # no command is no word
     run_rc 0 "$PAIRMILL" $command --help
     says "usage: pairmill"
@@ -62,7 +62,7 @@ run_rc 1 "$PAIRMILL" status --db "$T/no.db" && one_line "no database \"$T/no.db\
 run_rc 1 "$PAIRMILL" retry --db "$T/no.db" && one_line "$T/no.db"
 run_rc 2 "$PAIRMILL" status --db "$T" && one_line "--db $T/pairmill.db"
 : >"$T/empty.db"
-for command in status failures retry pause resume verify; do
+for command in status failures retry pause resume verify export report; do
     run_rc 1 "$PAIRMILL" $command --db "$T/empty.db" && one_line "empty.db\" is empty"
 done
 [ ! -s "$T/empty.db" ] || fail "looking at an empty file made a database of it"

@@ -72,3 +72,38 @@ export_to "$T/none.csv" --db "$DB" --scene "no such"
 head -n 1 "$T/pairs.csv" | cmp - "$T/none.csv" || fail "no heading"
 "$PAIRMILL" export --crops --db "$DB" | head -n 1 >"$T/first"
 [ "$(wc -l <"$T/first")" = 1 ] || fail "no first line"
+
+say "the report as text, as a page and as an object, with what failed and what is doubtful"
+# A file that is none, and a wall nothing can be told from.
+echo "no image" >"$IN/a, \"quoted\" scene/<bad> & \"ugly\".tif"
+"$PYTHON" - "$IN" <<'END'
+import os, sys, numpy, tifffile
+top = os.path.join(sys.argv[1], "wall")
+os.makedirs(os.path.join(top, "gt"))
+noise = numpy.random.default_rng(1).normal(0, 90, (120, 160, 3))
+for path, image in (("gt/wall.tif", 0 * noise), ("noisy.tif", noise)):
+    tifffile.imwrite(os.path.join(top, path), (20000 + image).astype("uint16"), photometric="rgb")
+END
+run_rc 3 "$PAIRMILL" run --input_dir "$IN" --output_dir "$OUT" --crop_size 64 --crop_stride 64 \
+    --max_shift 24
+run_rc 0 "$PAIRMILL" report --db "$DB"
+grep -q '^EFORMAT *decode *1 *.*<bad> & "ugly".tif' "$T/run.out" || fail "$(cat "$T/run.out")"
+grep -q 'ambiguous .*wall/noisy.tif$' "$T/run.out" || fail "not doubtful: $(cat "$T/run.out")"
+run_rc 0 "$PAIRMILL" report --json --db "$DB"
+"$PYTHON" - "$T/run.out" <<'END' || fail "the object is wrong: $(cat "$T/run.out")"
+import json, sys
+told = json.load(open(sys.argv[1]))
+assert told["head"][0]["pairs"] == 5 and told["head"][0]["doubtful"] == 1
+assert sum(row["pairs"] for row in told["shifts"]) == 5
+assert told["flags"] == [{"flag": "ambiguous", "pairs": 1}]
+assert [scene["scene"] for scene in told["scenes"]] == sorted(s["scene"] for s in told["scenes"])
+END
+run_rc 0 "$PAIRMILL" report --html --db "$DB"
+"$PYTHON" - "$T/run.out" <<'END' || fail "the page is wrong: $(cat "$T/run.out")"
+import sys, xml.dom.minidom
+text = open(sys.argv[1]).read()
+head, body = text.split("</head>")
+page = xml.dom.minidom.parseString(body.replace("</html>", ""))  # well-formed
+cells = [cell.firstChild.data for cell in page.getElementsByTagName("td") if cell.firstChild]
+assert any('<bad> & "ugly".tif' in cell for cell in cells)
+END
