@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "common/descriptors.h"
 #include "common/suggest.h"
 
 static const struct command {
@@ -88,6 +89,7 @@ int main(int argc, char **argv)
 {
     struct pm_cli cli = {.command = "", .out = stdout, .err = stderr};
 
+    pm_descriptors_fill();
     signal(SIGPIPE, SIG_IGN); /* a reader that goes away is a write error, told or not, no death */
     for (int i = 0; i < COMMANDS && argc > 1; i++) {
         if (strcmp(argv[1], commands[i].name) == 0) {

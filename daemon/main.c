@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "common/conf.h"
+#include "common/descriptors.h"
 #include "common/log.h"
 #include "daemon/service.h"
 
@@ -64,7 +65,7 @@ static bool parse(int argc, char **argv, struct choice *choice)
 static int help(void)
 {
     fputs(usage, stdout);
-    puts("\nsettings (pairmill.conf):");
+    puts("\nsettings (keys of pairmill.conf; as options they are pairmill run's):");
     pm_conf_print_options(stdout);
     return EXIT_DRAINED;
 }
@@ -112,6 +113,7 @@ int main(int argc, char **argv)
     enum pm_code rc;
     int code = EXIT_DRAINED;
 
+    pm_descriptors_fill();
     if (!parse(argc, argv, &choice)) {
         return EXIT_USAGE;
     }

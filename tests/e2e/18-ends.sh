@@ -72,3 +72,21 @@ check_outputs --expect 10
 run_rc 0 "$PAIRMILL" verify --db "$DB"
 daemon_stop
 check_clean
+
+say "begun with standard input, output and error closed: nothing is written where it does not belong"
+before=$(sql "select max(finished_us) from job")
+"$PAIRMILLD" --config "$CONF" <&- >&- 2>&- &
+daemon=$!
+wait_for 30 "the service to own the database" sql_is "$daemon" "select owner_pid from health"
+touch "$IN"/*/*_01_*.tif
+wait_for 30 "pairs to be done again" sql_is 1 "select max(finished_us) > $before from job"
+wait_done 10
+daemon_stop
+check_outputs --expect 10
+[ ! -s "$DB.lock" ] || fail "the lock file holds: $(cat "$DB.lock")"
+rc=0
+"$PAIRMILL" run --config "$CONF" --overwrite <&- >&- 2>&- || rc=$?
+[ "$rc" = 1 ] || fail "the summary could not be written, and the run ended with $rc"
+must_be 10 "select sum(done) from progress"
+run_rc 0 "$PAIRMILL" verify --db "$DB"
+check_clean
