@@ -109,9 +109,8 @@ static enum pm_code stamp(const char *path, struct pm_stamp *out, struct pm_err 
     if (stat(path, &st) != 0) {
         return pm_err_errno(err, errno, "%s", path);
     }
-    *out = (struct pm_stamp){.size = st.st_size,
-        .mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec,
-        .inode = (int64_t)st.st_ino};
+    *out = (struct pm_stamp){
+        .size = st.st_size, .mtime_ns = pm_timespec_ns(&st.st_mtim), .inode = (int64_t)st.st_ino};
     return PM_OK;
 }
 

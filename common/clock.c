@@ -31,3 +31,8 @@ int64_t pm_thread_cpu_us(void)
 {
     return read_us(CLOCK_THREAD_CPUTIME_ID);
 }
+
+int64_t pm_timespec_ns(const struct timespec *ts)
+{
+    return (int64_t)((uint64_t)ts->tv_sec * 1000000000 + (uint64_t)ts->tv_nsec);
+}

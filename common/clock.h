@@ -32,4 +32,9 @@ static inline int64_t pm_mono_us(const struct pm_clock *clock)
 /* CPU time the calling thread has used, us. */
 int64_t pm_thread_cpu_us(void);
 
+struct timespec;
+/* A file's time as one number. A file may have any: outside of 1677 to 2262 it wraps round, and
+ * still differs from its neighbours. */
+int64_t pm_timespec_ns(const struct timespec *ts);
+
 #endif

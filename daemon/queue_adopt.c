@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "common/clock.h"
 #include "common/conf_path.h"
 
 static bool in_settings(const struct pm_conf *conf, const char *name)
@@ -39,7 +40,7 @@ static bool holds_file(const char *input, const char *rel, int64_t size, int64_t
         return false;
     }
     bool holds = lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == size &&
-                 (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec == mtime_ns;
+                 pm_timespec_ns(&st.st_mtim) == mtime_ns;
     free(path);
     return holds;
 }

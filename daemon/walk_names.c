@@ -6,6 +6,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "common/clock.h"
 #include "common/formats/reader.h"
 
 static bool ends_with(const char *name, const char *end)
@@ -53,7 +54,7 @@ struct pm_stamp pm_walk_stamp(const struct stat *st)
 {
     return (struct pm_stamp){
         .size = (int64_t)st->st_size,
-        .mtime_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec,
+        .mtime_ns = pm_timespec_ns(&st->st_mtim),
         .inode = (int64_t)st->st_ino,
     };
 }

@@ -54,8 +54,7 @@ static void see_real(struct pm_kit *kit, const char *source, const char *rel)
     assert_int_equal(stat(path, &st), 0);
     struct pm_sighting sighting = {.kind = PM_SEEN,
         .path = rel,
-        .stamp = {.size = st.st_size,
-            .mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec}};
+        .stamp = {.size = st.st_size, .mtime_ns = pm_timespec_ns(&st.st_mtim)}};
     kit_sight(kit, source, &sighting);
     free(path);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "common/clock.h"
 #include "common/convert.h"
 #include "common/hash.h"
 #include "common/infile.h"
@@ -16,7 +17,7 @@ enum pm_code pm_stamp_check(const char *path, size_t root_bytes, const struct pm
     if (rc != PM_OK) {
         return rc;
     }
-    int64_t mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+    int64_t mtime_ns = pm_timespec_ns(&st.st_mtim);
     if (inode != NULL) {
         *inode = (int64_t)st.st_ino;
     }
@@ -50,9 +51,8 @@ static enum pm_code stamp_now(
     if (rc != PM_OK) {
         return rc;
     }
-    *stamp = (struct pm_stamp){.size = st.st_size,
-        .mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec,
-        .inode = (int64_t)st.st_ino};
+    *stamp = (struct pm_stamp){
+        .size = st.st_size, .mtime_ns = pm_timespec_ns(&st.st_mtim), .inode = (int64_t)st.st_ino};
     return PM_OK;
 }
 
