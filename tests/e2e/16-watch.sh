@@ -48,7 +48,7 @@ PY
     wait_for 60 "the walk to end" walked_to $((before + 1))
     [ "$(walks)" = $((before + 1)) ] || fail "$(walks) walks, wanted $((before + 1))"
     wait_for 20 "the overflow in health" sql_is 1 "select overflows from health"
-    must_be "0|1" "select settling, watching from progress"
+    wait_for 60 "all to have settled" sql_is "0|1" "select settling, watching from progress"
     [ "$(grep -c 'event=events_lost' "$LOG")" = 1 ] || fail "not one line about lost events"
     daemon_stop
     check_clean
