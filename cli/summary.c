@@ -113,6 +113,24 @@ static void print_done(const struct pm_summary *summary, FILE *to)
     fprintf(to, "\nfailed    %" PRId64 "\n", counts->failed + counts->quarantined);
 }
 
+static bool print_one_place(void *ctx, const struct pm_column *columns, int count)
+{
+    int64_t pairs = find(columns, count, "pairs")->integer;
+    if (pairs > 0) {
+        fprintf(ctx,
+            "elsewhere %" PRId64 " of them: they lie where an earlier run put them, as %s; "
+            "--overwrite makes them here\n",
+            pairs, find(columns, count, "example")->text);
+    }
+    return true;
+}
+
+/* What is done stays done, also when this run was told another output folder. */
+static enum pm_code print_elsewhere(struct pm_store *store, FILE *to, struct pm_err *err)
+{
+    return pm_store_read(store, "summary_elsewhere", NULL, 0, print_one_place, to, err);
+}
+
 static void print_rest(const struct pm_summary *summary, const struct sums *sums, FILE *to)
 {
     const struct pm_counts *counts = summary->counts;
@@ -153,6 +171,9 @@ enum pm_code pm_summary_print(const struct pm_summary *summary, FILE *to, struct
         rc = print_failures(store, to, err);
     }
     print_rest(summary, &sums, to);
+    if (rc == PM_OK) {
+        rc = print_elsewhere(store, to, err);
+    }
     for (int i = 0; i < conf->source_count; i++) {
         fprintf(to, "outputs   %s\n", conf->sources[i].output);
     }

@@ -34,10 +34,16 @@ enum pm_code pm_queue_source_id(
 /* --- queue_adopt.c --- */
 
 /* Gives a known source that is not in conf the name of this one, which is not known, when it is the
- * same: one output, and one input folder or one that holds the files it knows, unchanged. Looks at
- * up to 32 files. After the sources not in conf were made inactive. */
+ * same: one output folder or one that holds its results, and one input folder or one that holds the
+ * files it knows, unchanged. Looks at up to 32 files and 8 results. After the sources not in conf
+ * were made inactive. */
 enum pm_code pm_queue_adopt(struct pm_store *store, const struct pm_conf *conf,
     const struct pm_source_conf *source, bool *adopted, struct pm_err *err);
+
+/* The output of a source was old and is new. *moved: its results lie there now; then all that lay
+ * in old are told so, those of other sources, too. */
+enum pm_code pm_queue_follow(struct pm_store *store, int64_t source_id, const char *old,
+    const char *new, bool *moved, struct pm_err *err);
 
 /* --- queue_sight.c --- */
 

@@ -1,6 +1,6 @@
 /* A source is known by its name, which `pairmill run` makes from the path of its input. When people
- * move the input, reach it through a link, or rename the section of the settings, it is still the
- * same: everything known of it stays, instead of being done again beside it. */
+ * move the input, the output or both, reach them through a link, or rename the section of the
+ * settings, it is still the same: everything known of it stays, instead of being done again. */
 #include "daemon/queue.h"
 
 #include <stdlib.h>
@@ -66,6 +66,52 @@ static enum pm_code has_moved(
     return rc;
 }
 
+/* What a path in old is when all of old lies in new now; NULL: it is not in old, or no memory. */
+static char *moved_path(const char *path, const char *old, const char *new)
+{
+    size_t size = strlen(old);
+    char *moved = NULL;
+    if (strncmp(path, old, size) != 0 || path[size] != '/' ||
+        asprintf(&moved, "%s%s", new, path + size) < 0) {
+        return NULL;
+    }
+    return moved;
+}
+
+static bool is_result(const char *folder)
+{
+    struct stat st;
+    char *record = NULL;
+    if (asprintf(&record, "%s/pair.json", folder) < 0) {
+        return false;
+    }
+    bool is = lstat(record, &st) == 0 && S_ISREG(st.st_mode);
+    free(record);
+    return is;
+}
+
+/* *moved: a sample of the source's results lies below the folder new, as it did below old. */
+static enum pm_code results_moved(struct pm_store *store, int64_t source_id, const char *old,
+    const char *new, bool *moved, struct pm_err *err)
+{
+    struct pm_query *query = pm_query_start(store, "result_sample");
+    enum pm_code rc;
+    bool row;
+    pm_query_int(query, ":source", source_id);
+    *moved = false;
+    while ((rc = pm_query_step(query, &row, err)) == PM_OK && row) {
+        const char *folder = pm_query_col_text(query, 0, NULL);
+        char *there = folder != NULL ? moved_path(folder, old, new) : NULL;
+        *moved = there != NULL && is_result(there);
+        free(there);
+        if (!*moved) {
+            break;
+        }
+    }
+    pm_query_end(query);
+    return rc;
+}
+
 /* *id: the known source that this one is; 0: none. */
 static enum pm_code find_former(struct pm_store *store, const struct pm_conf *conf,
     const struct pm_source_conf *source, int64_t *id, struct pm_err *err)
@@ -78,16 +124,19 @@ static enum pm_code find_former(struct pm_store *store, const struct pm_conf *co
         const char *name = pm_query_col_text(query, 1, NULL);
         const char *input = pm_query_col_text(query, 2, NULL);
         const char *output = pm_query_col_text(query, 3, NULL);
+        int64_t candidate = pm_query_col_int(query, 0);
         bool same = false;
-        if (name == NULL || input == NULL || output == NULL || in_settings(conf, name) ||
-            !same_folder(output, source->output)) {
+        if (name == NULL || input == NULL || output == NULL || in_settings(conf, name)) {
             continue;
         }
-        same = same_folder(input, source->input);
+        same = same_folder(output, source->output);
         if (!same) {
-            rc = has_moved(store, pm_query_col_int(query, 0), source->input, &same, err);
+            rc = results_moved(store, candidate, output, source->output, &same, err);
         }
-        *id = same ? pm_query_col_int(query, 0) : 0;
+        if (rc == PM_OK && same && !same_folder(input, source->input)) {
+            rc = has_moved(store, candidate, source->input, &same, err);
+        }
+        *id = same ? candidate : 0;
         if (rc != PM_OK) {
             break;
         }
@@ -108,6 +157,20 @@ enum pm_code pm_queue_adopt(struct pm_store *store, const struct pm_conf *conf,
         pm_query_text(query, ":name", source->name);
         rc = pm_query_run(query, err);
         *adopted = rc == PM_OK;
+    }
+    return rc;
+}
+
+enum pm_code pm_queue_follow(struct pm_store *store, int64_t source_id, const char *old,
+    const char *new, bool *moved, struct pm_err *err)
+{
+    enum pm_code rc = results_moved(store, source_id, old, new, moved, err);
+    if (rc == PM_OK && *moved) {
+        struct pm_query *query = pm_query_start(store, "result_moved");
+        pm_query_bytes(query, ":output", old, strlen(old));
+        pm_query_text(query, ":old", old);
+        pm_query_text(query, ":new", new);
+        rc = pm_query_run(query, err);
     }
     return rc;
 }

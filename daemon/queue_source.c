@@ -1,5 +1,6 @@
 #include "daemon/queue.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/printable.h"
@@ -20,6 +21,7 @@ static void bind_folder(
 struct known {
     int64_t id; /* 0: not known yet */
     int64_t pair_gt_gt, pair_self;
+    char *output; /* ours; NULL when it is not known, or out of memory */
 };
 
 static enum pm_code look_up(
@@ -29,8 +31,11 @@ static enum pm_code look_up(
     bool row;
     pm_query_text(query, ":name", name);
     enum pm_code rc = pm_query_step(query, &row, err);
+    free(known->output);
     *known = (struct known){0};
     if (rc == PM_OK && row) {
+        const char *output = pm_query_col_text(query, 3, NULL);
+        known->output = output != NULL ? strdup(output) : NULL;
         known->id = pm_query_col_int(query, 0);
         known->pair_gt_gt = pm_query_col_int(query, 1);
         known->pair_self = pm_query_col_int(query, 2);
@@ -67,10 +72,25 @@ static enum pm_code repair(struct pm_store *store, int64_t id, int64_t now_us, s
     return rc;
 }
 
+/* The folder of the results is another one now, by its name or indeed. */
+static enum pm_code change_output(
+    struct pm_store *store, const struct known *known, const char *output, struct pm_err *err)
+{
+    bool moved = false;
+    enum pm_code rc = pm_queue_follow(store, known->id, known->output, output, &moved, err);
+    if (rc == PM_OK && moved) {
+        struct pm_query *query = pm_query_start(store, "source_moved");
+        pm_query_bytes(query, ":old", known->output, strlen(known->output));
+        bind_folder(query, ":output", ":output_text", output);
+        rc = pm_query_run(query, err);
+    }
+    return rc;
+}
+
 static enum pm_code put_source(struct pm_store *store, const struct pm_conf *conf,
     const struct pm_source_conf *source, int64_t now_us, struct pm_err *err)
 {
-    struct known known;
+    struct known known = {0};
     bool adopted = false;
     enum pm_code rc = look_up(store, source->name, &known, err);
     if (rc == PM_OK && known.id == 0) {
@@ -79,9 +99,13 @@ static enum pm_code put_source(struct pm_store *store, const struct pm_conf *con
     if (rc == PM_OK && adopted) {
         rc = look_up(store, source->name, &known, err);
     }
+    if (rc == PM_OK && known.output != NULL && strcmp(known.output, source->output) != 0) {
+        rc = change_output(store, &known, source->output, err);
+    }
     if (rc == PM_OK) {
         rc = put(store, source, err);
     }
+    free(known.output);
     bool same = known.pair_gt_gt == source->pair_gt_gt && known.pair_self == source->pair_self;
     if (rc == PM_OK && known.id != 0 && !same) {
         rc = repair(store, known.id, now_us, err);

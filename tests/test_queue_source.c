@@ -100,6 +100,58 @@ static void a_moved_input_is_known_by_its_files(void **state)
     pm_kit_expect(kit, "1|1", "select count(*), max(revision) from image where role = 'target'");
 }
 
+/* The one pair is done, and its result lies in the source's output. */
+static void do_one_pair(struct pm_kit *kit)
+{
+    pm_tmpdir_write(kit->dir, "in-lab/s/gt/g.tif", "gt");
+    pm_tmpdir_write(kit->dir, "in-lab/s/t.tif", "target");
+    pm_tmpdir_write(kit->dir, "out-lab/s/pair/pair.json", "{}");
+    see_real(kit, "lab", "s/gt/g.tif");
+    see_real(kit, "lab", "s/t.tif");
+    struct pm_result result = pm_kit_result(pm_kit_claim_one(kit), 0);
+    free(result.output_dir);
+    result.output_dir = pm_tmpdir_path(kit->dir, "out-lab/s/pair");
+    pm_kit_finish(kit, &result);
+    pm_result_clear(&result);
+}
+
+static void give_output(struct pm_kit *kit, const char *to)
+{
+    struct pm_source_conf *source = &kit->conf->sources[0];
+    free(source->output);
+    source->output = pm_tmpdir_path(kit->dir, to);
+}
+
+static void results_that_were_moved_are_found(void **state)
+{
+    struct pm_kit *kit = *state;
+    do_one_pair(kit);
+    pm_tmpdir_rename(kit->dir, "out-lab", "out-new");
+    pm_tmpdir_rename(kit->dir, "in-lab", "elsewhere");
+    move_input(kit, "elsewhere");
+    give_output(kit, "out-new");
+    rename_source(kit, "moved");
+    configure(kit);
+    pm_kit_expect(kit, "1|moved|1", "select id, name, active from source");
+    pm_kit_expect(kit, "1", "select output_dir like '%/out-new/s/pair' from results");
+    pm_kit_expect(kit, "1", "select output_text like '%/out-new' from source");
+}
+
+/* What lies where it was made stays known there, and a source whose results lie elsewhere is no
+ * former one. */
+static void results_that_were_not_moved_stay_where_they_are(void **state)
+{
+    struct pm_kit *kit = *state;
+    do_one_pair(kit);
+    give_output(kit, "out-new");
+    configure(kit);
+    pm_kit_expect(kit, "1", "select output_dir like '%/out-lab/s/pair' from results");
+    rename_source(kit, "second");
+    give_output(kit, "out-third");
+    configure(kit);
+    pm_kit_expect(kit, "2", "select count(*) from source");
+}
+
 static void another_input_is_another_source(void **state)
 {
     struct pm_kit *kit = *state;
@@ -114,9 +166,7 @@ static void another_input_is_another_source(void **state)
     configure(kit);
     pm_kit_expect(kit, "lab|0\ntuesday|1", "select name, active from source order by id");
     /* The same folder with another output is another source, too. */
-    struct pm_source_conf *source = &kit->conf->sources[0];
-    free(source->output);
-    source->output = pm_tmpdir_path(kit->dir, "out-other");
+    give_output(kit, "out-other");
     rename_source(kit, "elsewhere");
     configure(kit);
     pm_kit_expect(kit, "3", "select count(*) from source");
@@ -151,6 +201,8 @@ int main(void)
         with_store(sources_come_change_and_go_by_name),
         with_store(a_renamed_source_keeps_what_is_done),
         with_store(a_moved_input_is_known_by_its_files),
+        with_store(results_that_were_moved_are_found),
+        with_store(results_that_were_not_moved_stay_where_they_are),
         with_store(another_input_is_another_source),
         with_store(a_command_without_sources_changes_none),
         with_store(one_recipe_is_the_current_one),

@@ -43,6 +43,8 @@ static void a_summary_says_how_many_why_and_where(void **state)
     assert_non_null(strstr(text, "missing   1 pairs"));
     assert_non_null(strstr(text, "skipped   1 files without a partner"));
     assert_non_null(strstr(text, "time      30.0s, 4 pairs a minute\n"));
+    assert_non_null(strstr(text, "elsewhere 2 of them: they lie where an earlier run put them, as "
+                                 "/out/s; --overwrite makes them here\n"));
     snprintf(want, sizeof want, "outputs   %s/out\ndatabase  %s\n", t.dir, t.db);
     assert_non_null(strstr(text, want));
     free(text);

@@ -59,8 +59,40 @@ must_be 2 "select count(*) from progress"
 stamps | grep -v "/new/" | cmp - "$T/before" || fail "done again"
 check_outputs --expect 6
 
+say "the whole of it moved, inputs, outputs and database: still the same, and known to lie there"
+mkdir "$T/disk"
+mv "$T/monday" "$OUT" "$T/disk/"
+stamps_of() { # OUTPUT: as stamps, without where it lies
+    find "$1" -name pair.json -printf '%P %T@ %i\n' | sort
+}
+stamps_of "$T/disk/out" >"$T/there"
+run_rc 0 "$PAIRMILL" run --input_dir "$T/disk/monday" --output_dir "$T/disk/out" \
+    --crop_size 64 --crop_stride 64 --max_shift 24
+says "4 were finished before"
+stamps_of "$T/disk/out" | cmp - "$T/there" || fail "done again"
+DB=$T/disk/out/pairmill.db
+must_be 6 "select count(*) from results where output_dir like '$T/disk/out/%'"
+run_rc 0 "$PAIRMILL" verify --db "$DB"
+mv "$T/disk/monday" "$T/"
+mv "$T/disk/out" "$T/old-out"
+
+say "another output for the same database: what lies elsewhere is told, --overwrite makes it here"
+DB=$T/state/one.db
+one() { # OUTPUT OPTION...
+    out=$1
+    shift
+    run_rc 0 "$PAIRMILL" run --input_dir "$T/monday" --output_dir "$out" --db "$DB" \
+        --crop_size 64 --crop_stride 64 --max_shift 24 "$@"
+}
+one "$T/first"
+if grep -q elsewhere "$T/run.out"; then fail "elsewhere? $(cat "$T/run.out")"; fi
+one "$T/second"
+says "elsewhere 4 of them: they lie where an earlier run put them, as $T/first/"
+one "$T/second" --overwrite
+if grep -q elsewhere "$T/run.out"; then fail "elsewhere? $(cat "$T/run.out")"; fi
+must_be 4 "select count(*) from results where output_dir like '$T/second/%'"
+
 say "a section of the settings renamed: still the same"
-rm -r "$T/link" "$OUT"
 mv "$T/monday" "$IN"
 DB=$T/state/pairmill.db
 write_conf
