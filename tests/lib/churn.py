@@ -22,10 +22,12 @@ import numpy as np
 import tifffile
 import xxhash
 
-WIDTH, HEIGHT = 96, 80
+WIDTH, HEIGHT = 96, 80  # of the first scene's images
+GROWS = 16  # each further scene's are so much wider and higher: buffers of several sizes come and go
 MARGIN = 12
 SHIFTS = [(0, 0), (3, -5), (-7, 2), (1, 9)]  # (dy, dx) of the target variants
 BAD = ["empty", "cut", "text"]
+WRITERS = 3  # files at a time that are copied in in place: were there more than are finished, all would be torn
 EXIT_S = 60  # how long the daemon may take to end
 
 
@@ -33,10 +35,10 @@ class Wrong(Exception):
     """The service did something it must not do."""
 
 
-def scene_pixels(seed):
+def scene_pixels(seed, width, height):
     """Blocky detail that fits one shift only, larger than an image by MARGIN on all sides."""
     rng = np.random.default_rng(seed)
-    h, w = HEIGHT + 2 * MARGIN, WIDTH + 2 * MARGIN
+    h, w = height + 2 * MARGIN, width + 2 * MARGIN
     small = rng.random(((h + 4) // 5, (w + 4) // 5, 3))
     scene = np.repeat(np.repeat(small, 5, axis=0), 5, axis=1)[:h, :w]
     return 0.1 + 0.7 * scene + 0.1 * rng.random((h, w, 3))
@@ -45,12 +47,13 @@ def scene_pixels(seed):
 def make_contents(folder, scenes):
     """Files to copy from: per scene two ground truths, a target for each shift, and bad ones."""
     for s in range(scenes):
-        pixels = scene_pixels(s)
+        width, height = WIDTH + GROWS * s, HEIGHT + GROWS * s
+        pixels = scene_pixels(s, width, height)
         rng = np.random.default_rng(1000 + s)
 
         def save(name, dy, dx, gain):
             # gt[y+dy, x+dx] = target[y, x]
-            part = pixels[MARGIN + dy : MARGIN + dy + HEIGHT, MARGIN + dx : MARGIN + dx + WIDTH]
+            part = pixels[MARGIN + dy : MARGIN + dy + height, MARGIN + dx : MARGIN + dx + width]
             noisy = part * gain + rng.normal(0, 0.01, part.shape)
             data = (np.clip(noisy, 0, 1) * 255).astype(np.uint8)
             tifffile.imwrite(f"{folder}/{s}.{name}", data, photometric="rgb")
@@ -66,8 +69,9 @@ def make_contents(folder, scenes):
 
 
 class Churn:
-    def __init__(self, root, build, seed, scenes=6, targets=5):
+    def __init__(self, root, build, seed, scenes=6, targets=5, cache_bytes="2G"):
         self.root, self.build, self.scenes, self.targets = root, build, scenes, targets
+        self.cache_bytes = cache_bytes
         self.rng = random.Random(seed)
         self.input, self.output = f"{root}/in", f"{root}/out"
         self.aside, self.contents = f"{root}/aside", f"{root}/contents"
@@ -90,6 +94,7 @@ class Churn:
         text = "[pairmill]\n" + "".join(f"{k} = {v}\n" for k, v in keys.items())
         text += f"[source main]\ninput = {self.input}\noutput = {self.output}\n"
         text += "[align]\nmax_shift = 12\n[crop]\ncrop_size = 48\ncrop_stride = 48\n"
+        text += f"[cache]\ncache_bytes = {self.cache_bytes}\n"
         with open(self.conf + ".new", "w") as file:
             file.write(text)
         os.rename(self.conf + ".new", self.conf)
@@ -170,7 +175,7 @@ class Churn:
     def act_begin(self):
         """A file is copied in in place, and the copying goes on later."""
         place = self.pick(p for p in self.places() if p[1] not in self.writing)
-        if place is None:
+        if place is None or len(self.writing) >= WRITERS:
             return
         scene, path = place
         content = self.any_content(scene, path)
