@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include "common/cache.h"
 #include "common/log.h"
 #include "daemon/crashnote.h"
+#include "daemon/signals.h"
 #include "worker/gpu/gputest.h"
 #include "worker/worker.h"
 
@@ -42,7 +42,7 @@ struct thread {
     atomic_bool ended;
     struct pm_gpu *gpu; /* worker 0, on its thread only; NULL: none wanted */
     bool gpu_lost;      /* told */
-    struct look look; /* pm_pool_sample() only */
+    struct look look;   /* pm_pool_sample() only */
 };
 
 /* Life: running -> stopping (claimed jobs not started go back) -> abandoned (running ones, too) ->
@@ -337,7 +337,6 @@ static enum pm_code open_memory(struct pm_pool *pool, struct pm_err *err)
 static enum pm_code start_thread(struct pm_pool *pool, int index, struct pm_err *err)
 {
     struct thread *thread = &pool->threads[index];
-    sigset_t all;
     sigset_t before;
     int rc;
 
@@ -348,12 +347,10 @@ static enum pm_code start_thread(struct pm_pool *pool, int index, struct pm_err 
     atomic_init(&thread->job_id, 0);
     atomic_init(&thread->ended, false);
     thread->look.step = -1;
-    sigfillset(&all);
-    pthread_sigmask(
-        SIG_SETMASK, &all, &before); /* signals are the loop's; the thread inherits this */
+    pm_signals_deaf(&before);
     atomic_fetch_add(&pool->busy, 1);
     rc = pthread_create(&thread->id, NULL, thread_main, thread);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pm_signals_hear(&before);
     if (rc != 0) {
         atomic_fetch_sub(&pool->busy, 1);
         return pm_err_errno(err, rc, "cannot start worker %d of %d", index + 1, pool->planned);

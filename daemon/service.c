@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -21,6 +20,7 @@
 #include "daemon/pace.h"
 #include "daemon/pool.h"
 #include "daemon/reload.h"
+#include "daemon/signals.h"
 #include "daemon/space.h"
 
 #define TICK_MS 250
@@ -58,7 +58,7 @@ struct service {
     struct pm_space *space;
     struct pm_outputs *outputs;
     struct pm_reload reload;
-    uv_signal_t signals[3];
+    struct pm_signals signals;
     uv_timer_t timer;
     uv_async_t worker_ended;
     bool gpu_restarts;    /* a lost GPU ends the service; fixed at the start */
@@ -66,7 +66,7 @@ struct service {
     uv_work_t sample; /* looks at the workers on a pool thread: a trace of it goes to the disk */
     bool sampling;    /* sample is under way */
     bool sample_sound, workers_sound;
-    bool handles; /* signals, timer and worker_ended are open */
+    bool handles; /* timer and worker_ended are open */
     bool control_open;
     enum state state;
     bool interrupted;
@@ -153,9 +153,9 @@ static void worker_ended(void *ctx)
 
 /* --- signals --- */
 
-static void on_stop_signal(uv_signal_t *handle, int number)
+static void on_stop_signal(void *ctx, int number)
 {
-    struct service *self = handle->data;
+    struct service *self = ctx;
     pm_log(PM_LOG_INFO, "event=signal name=%s state=%s", number == SIGINT ? "SIGINT" : "SIGTERM",
         self->state == WORKING ? "drain" : "abandon");
     self->interrupted = true;
@@ -189,10 +189,9 @@ static void on_reloaded(void *ctx, struct pm_conf *conf, const struct pm_err *er
     }
 }
 
-static void on_hangup(uv_signal_t *handle, int number)
+static void on_hangup(void *ctx)
 {
-    struct service *self = handle->data;
-    (void)number;
+    struct service *self = ctx;
     if (self->opts->config_path == NULL || self->state != WORKING) {
         return;
     }
@@ -356,16 +355,13 @@ static void on_starting(void *ctx)
     }
 }
 
-/* The ledger's thread must not take signals: they are the loop's. */
 static enum pm_code open_ledger(struct service *self, struct pm_err *err)
 {
-    sigset_t all;
     sigset_t before;
     enum pm_code rc;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pm_signals_deaf(&before);
     rc = pm_ledger_open_telling(&self->ledger, self->conf, self->clock, on_starting, self, err);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pm_signals_hear(&before);
     if (rc == PM_OK && self->opts->overwrite) {
         rc = pm_ledger_redo_all_wait(self->ledger, err);
     }
@@ -384,10 +380,6 @@ static enum pm_code open_outputs(struct service *self, struct pm_err *err)
 
 static enum pm_code open_handles(struct service *self, struct pm_err *err)
 {
-    static const struct {
-        int number;
-        uv_signal_cb cb;
-    } wanted[] = {{SIGTERM, on_stop_signal}, {SIGINT, on_stop_signal}, {SIGHUP, on_hangup}};
     int rc = uv_async_init(&self->loop, &self->worker_ended, on_worker_ended);
 
     if (rc != 0) {
@@ -397,17 +389,7 @@ static enum pm_code open_handles(struct service *self, struct pm_err *err)
     self->worker_ended.data = self;
     uv_timer_init(&self->loop, &self->timer);
     self->timer.data = self;
-    for (int i = 0; i < 3; i++) {
-        uv_signal_init(&self->loop, &self->signals[i]);
-        self->signals[i].data = self;
-    }
-    for (int i = 0; i < 3 && rc == 0; i++) {
-        rc = uv_signal_start(&self->signals[i], wanted[i].cb, wanted[i].number);
-    }
-    if (rc != 0) {
-        return pm_err_set(err, PM_EIO, "cannot listen for signals: %s", uv_strerror(rc));
-    }
-    return PM_OK;
+    return pm_signals_open(&self->signals, &self->loop, on_stop_signal, on_hangup, self, err);
 }
 
 static enum pm_code open_pool(struct service *self, struct pm_err *err)
@@ -460,7 +442,10 @@ static enum pm_code open_all(struct service *self, struct pm_err *err)
 {
     struct pm_ingest_opts ingest = {
         .loop = &self->loop, .conf = self->conf, .clock = self->clock, .once = self->opts->once};
-    enum pm_code rc = open_ledger(self, err);
+    enum pm_code rc = pm_signals_prepare(&self->loop, err);
+    if (rc == PM_OK) {
+        rc = open_ledger(self, err);
+    }
     if (rc == PM_OK) {
         rc = open_outputs(self, err);
     }
@@ -513,11 +498,8 @@ static bool close_all(struct service *self)
     if (self->handles) {
         uv_close((uv_handle_t *)&self->timer, NULL);
         uv_close((uv_handle_t *)&self->worker_ended, NULL);
-        for (int i = 0; i < 3; i++) {
-            uv_close((uv_handle_t *)&self->signals[i], NULL);
-        }
-        signal(SIGHUP, SIG_IGN); /* closing gave it its default back, which is death */
     }
+    pm_signals_close(&self->signals);
     uv_run(&self->loop, UV_RUN_DEFAULT);
     pm_outputs_free(self->outputs); /* after the last reload */
     return ended;
@@ -552,8 +534,6 @@ enum pm_code pm_service_run(struct pm_conf *conf, const struct pm_service_opts *
         free(self);
         return pm_err_set(err, PM_ENOMEM, "cannot make a loop: %s", uv_strerror(status));
     }
-    signal(SIGPIPE, SIG_IGN); /* a reader that left is an error of write(), not our end */
-    signal(SIGHUP, SIG_IGN);  /* until the loop listens: the settings have just been read */
     self->opts = opts;
     self->clock = pm_clock_real();
     self->conf = pm_conf_ref(conf);

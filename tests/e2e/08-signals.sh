@@ -62,6 +62,26 @@ daemon_stop INT
 must_be 0 "select sum(running) from progress"
 check_clean
 
+say "SIGHUP while it starts: the database is locked, so that takes until the guest lets go"
+mkfifo "$T/hold"
+sqlite3 -batch "$DB" <"$T/hold" >"$T/hold.out" &
+others=$!
+exec 9>"$T/hold"
+printf '%s\n' "begin immediate;" "select 'held';" >&9
+wait_for 20 "the guest's lock" grep -q held "$T/hold.out"
+before=$(grep -c 'event=start' "$LOG")
+daemon_start
+wait_for 20 "the owner" grep -qw "$daemon" "$DB.lock"
+kill -HUP "$daemon"
+printf '%s\n' "rollback;" ".exit" >&9
+exec 9>&-
+wait_for 20 "pairmilld to start" started_since "$before"
+
+say "SIGHUP without a pause until it has ended: exit 0 all the same"
+while kill -HUP "$daemon" 2>/dev/null; do :; done &
+daemon_stop
+must_be 0 "select sum(running) from progress"
+
 say "an interrupted run ends with 130 and goes on where it was"
 OUT=$T/out-run DB=$T/out-run/pairmill.db
 "$PAIRMILL" run --input_dir "$T/made" --output_dir "$OUT" --max_shift 24 --workers 1 \
