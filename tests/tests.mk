@@ -16,7 +16,7 @@ TESTLIB_SRC := $(wildcard tests/lib/*.c)
 TESTLIB_OBJ := $(TESTLIB_SRC:%.c=$(BUILD)/%.o)
 TEST_SRC := $(wildcard tests/test_*.c)
 TEST_BIN := $(TEST_SRC:%.c=$(BUILD)/%)
-# What the campaigns preload into the programs: it kills, fails and records at the n-th call.
+# What is preloaded into the programs: it kills, fails and records at the n-th call, or holds while a file is there.
 PRELOAD_SRC := $(wildcard tests/preload/*.c)
 PRELOAD := $(BUILD)/tests/preload.so
 BENCH_SRC := $(wildcard tests/bench/*.c)

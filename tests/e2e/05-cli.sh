@@ -160,7 +160,7 @@ must_be 1 "select sum(queued) from progress"
 run_rc 0 "$PAIRMILL" resume --db "$DB"
 
 say "a second owner is refused with exit 4; interrupted is 130; then it goes on"
-build_shim
+need_shim
 : >"$T/hold" # its worker waits for us
 # shellcheck disable=SC2086
 LD_PRELOAD=$SHIM SHIM_HOLD=$T/hold SHIM_HOLD_NAME=more.tif SHIM_HOLD_AT=open \

@@ -2,7 +2,7 @@
 # Files that change while they are queued, read, or published: the result that stays is that of the
 # bytes that are there, whatever happened meanwhile. SEED=N repeats a storm.
 . tests/lib/e2e.sh
-build_shim
+need_shim
 mkpairs "$T/made" 3 5 160x120 151
 steps=120
 [ "$slow" = 1 ] || steps=40

@@ -13,7 +13,7 @@ if [ -z "${PM_MOUNTS:-}" ]; then
     done
 fi
 . tests/lib/e2e.sh
-build_shim
+need_shim
 mkpairs "$T/made" 3 4 320x240 141
 pairs=12
 

@@ -3,7 +3,7 @@
 # `workers`, WATCHDOG=1 stays away, systemd (a small one of our own) kills and restarts the service,
 # no pair is lost; and a second SIGTERM abandons a hung worker at once.
 . tests/lib/e2e.sh
-build_shim
+need_shim
 mkpairs "$T/made" 2 3 160x120 221
 export SHIM_HOLD="$T/hold" SHIM_HOLD_NAME=hang-here SHIM_HOLD_AT=open
 

@@ -7,13 +7,12 @@ mkpairs "$IN" 2 6 96x80 5 --channels 1
 rm "$IN"/truth.*
 write_conf pairmill.max_attempts=3 pairmill.settle_s=0
 poison=$(ls "$IN"/*/*_04_*.tif | head -n 1)
-shim=$BUILD/tests/preload.so
-[ -e "$shim" ] || fail "make $shim first"
+need_shim
 
 # deadly COMMAND...: dies of SIGSEGV in the decoder, on the poison, should it get there; rc says how it ended.
 deadly() {
     rc=0
-    LD_PRELOAD=$shim SHIM_KILL=read:1:${poison##*/} SHIM_SIGNAL=11 \
+    LD_PRELOAD=$SHIM SHIM_KILL=read:1:${poison##*/} SHIM_SIGNAL=11 \
         ASAN_OPTIONS=verify_asan_link_order=0 "$@" --config "$CONF" >"$T/run.out" 2>"$T/run.err" || rc=$?
     grep -v AddressSanitizer "$T/run.err" >>"$LOG" || true
     : >"$T/run.err" # a sanitizer has its say about the fault that was asked for
@@ -34,7 +33,7 @@ deadly timeout 120 "$PAIRMILLD"
 died "the service" 3
 
 say "the fourth start lives, and does all the others"
-preload=$shim
+preload=$SHIM
 export SHIM_KILL="read:1:${poison##*/}" SHIM_SIGNAL=11
 daemon_start
 wait_for 60 "11 pairs done, one quarantined" sql_is "11|0|1|0|0" "$totals"

@@ -128,11 +128,10 @@ daemon_start() {
     daemon=$!
 }
 
-# What tests/shim/disk.c is preloaded with; a script that wants it says so.
-build_shim() {
-    SHIM=$T/disk.so
-    ${CC:-cc} -std=c17 -D_GNU_SOURCE -O1 -shared -fPIC -o "$SHIM" tests/shim/disk.c -ldl ||
-        fail "tests/shim/disk.c does not compile"
+# A script that preloads the shim says so; tests/preload/gate.h and flag.h have what it understands.
+need_shim() {
+    SHIM=$BUILD/tests/preload.so
+    [ -e "$SHIM" ] || fail "make $SHIM first"
 }
 
 # with_shim COMMAND...: pairmilld and pairmill started by it have the shim preloaded.

@@ -1,6 +1,6 @@
 /* files: the calls on files and folders that pairmill and its libraries make, each with a gate
- * before it and a record behind it. Both names of those that have two (SQLite and libuv use the 64
- * ones). */
+ * before it, a record behind it, and the flags of flag.h. Both names of those that have two (SQLite
+ * and libuv use the 64 ones). */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -12,6 +12,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "tests/preload/flag.h"
 #include "tests/preload/gate.h"
 #include "tests/preload/real.h"
 #include "tests/preload/record.h"
@@ -55,6 +56,9 @@ static int do_open(int dirfd, const char *path, int flags, mode_t mode)
 {
     if (!may(SHIM_OPEN, dirfd, path)) {
         return -1;
+    }
+    if ((flags & (O_ACCMODE | O_CREAT | O_PATH | O_DIRECTORY)) == O_RDONLY) {
+        shim_hold("open", path);
     }
     bool recorded = (flags & (O_CREAT | O_TRUNC)) != 0 && shim_record_begin(dirfd, path);
     bool made = recorded && shim_record_is_new(dirfd, path);
@@ -160,7 +164,7 @@ ssize_t preadv(int fd, const struct iovec *parts, int count, off_t offset)
 static ssize_t do_write(int fd, const void *data, size_t bytes, off_t offset, bool placed)
 {
     ssize_t n = allowed(SHIM_WRITE, fd, bytes);
-    if (n < 0) {
+    if (n < 0 || shim_full(fd)) {
         return -1;
     }
     bool recorded = shim_record_begin(fd, NULL);
@@ -254,6 +258,7 @@ static int do_rename(int from_fd, const char *from, int to_fd, const char *to, u
     if (!may(SHIM_RENAME, from_fd, from)) {
         return -1;
     }
+    shim_hold("rename", to);
     bool recorded = shim_record_begin(to_fd, to);
     int rc = flags != 0 ? REAL(renameat2)(from_fd, from, to_fd, to, flags)
                         : REAL(renameat)(from_fd, from, to_fd, to);
