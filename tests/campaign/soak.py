@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """One daemon under random load for a long time: files come, grow, change, move and go, guests hold transactions, people
 pause, steer and reload; it is never killed. Its memory, descriptors and threads must stay flat; at the end the database
-must say what the model (tests/lib/churn.py) says.
+must say what the model (churn.py) says.
 
 usage: soak.py [--minutes N] [--seed N]
 BUILD names the programs' folder. A failure names the seed and keeps its folder.
@@ -9,14 +9,11 @@ BUILD names the programs' folder. A failure names the seed and keeps its folder.
 
 import argparse
 import os
-import shutil
 import statistics
-import sys
-import tempfile
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-import churn  # noqa: E402
+import churn
+import kit
 
 WEIGHTS = {name: weight for name, weight in churn.Churn.WEIGHTS.items() if name not in ("start", "stop", "kill")}
 # Less than the decoded ground truths of all scenes together, so that the cache is full, and evicts, from the first
@@ -54,7 +51,7 @@ def check_flat(samples):
         if after > before + slack:
             wrong.append(f"{name} grew from {before:.0f} to {after:.0f}")
     if wrong:
-        raise churn.Wrong("; ".join(wrong))
+        raise kit.Wrong("; ".join(wrong))
 
 
 def check_load(model):
@@ -63,21 +60,19 @@ def check_load(model):
     evictions, held = model.ask("select evictions, bytes from cache_stats")[0]
     print(f"{done} pairs done, {failed} failed; {evictions} ground truths evicted from a cache of {CACHE_BYTES} bytes")
     if done < failed or evictions < done // 100:
-        raise churn.Wrong("that is not the load the service is made for")
+        raise kit.Wrong("that is not the load the service is made for")
     if held > CACHE_BYTES:
-        raise churn.Wrong(f"the cache holds {held} bytes")
+        raise kit.Wrong(f"the cache holds {held} bytes")
 
 
 def main():
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--seed", type=kit.seed_from, default="")
     args = parser.parse_args()
-    root = tempfile.mkdtemp(prefix="pairmill-soak.")
-    model = churn.Churn(root, os.path.abspath(os.environ.get("BUILD", "build")), args.seed, cache_bytes=CACHE_BYTES)
-    print(f"seed {args.seed}, {args.minutes:g} minutes, in {root}", flush=True)
-    samples = []
-    try:
+    print(f"SEED={args.seed}, {args.minutes:g} minutes", flush=True)
+    with kit.Scratch("soak", args.seed) as root, churn.Churn(root, args.seed, cache_bytes=CACHE_BYTES) as model:
+        samples = []
         model.start()
         model.wait_for("the start", lambda: [] if model.serving() else ["not yet"], 60)
         begin, seconds = time.monotonic(), args.minutes * 60
@@ -87,20 +82,11 @@ def main():
             samples.append(look(model.daemon.pid))
         model.come_to_rest()
         check_load(model)
-        lag = model.ask("select loop_lag_max_ms, wal_bytes from health")[0]
+        lag, wal = model.ask("select loop_lag_max_ms, wal_bytes from health")[0]
         model.check_end()
         check_flat(samples)
-    except churn.Wrong as wrong:
-        print(f"FAIL: {wrong}\nrepeat: tests/campaign/soak.py --minutes {args.minutes:g} --seed {args.seed}\n"
-              f"kept: {root}", file=sys.stderr)
-        if model.daemon is not None:
-            model.daemon.kill()
-        return 1
-    print(f"{sum(model.counts.values())} actions, loop blocked at most {lag[0]} ms, "
-          f"WAL {lag[1]} bytes at the end")
-    shutil.rmtree(root)
-    return 0
+        print(f"{sum(model.counts.values())} actions, loop blocked at most {lag} ms, WAL {wal} bytes at the end")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,6 +1,6 @@
 """churn: a drop folder that people and accidents work on at random, and a model of what must come of it.
 
-Used by tests/campaign/model.py and soak.py. All that happens is drawn from one seeded generator, so a seed
+Used by model.py and soak.py. All that happens is drawn from one seeded generator, so a seed
 repeats the same actions in the same order (how far the daemon has got at each of them is up to the machine: the
 model's final state must not depend on it).
 
@@ -9,7 +9,6 @@ started and resumed, every pair of present files must be `done` (both good, with
 (one bad), and nothing may be left to do; what pairs with absent files have become must be at rest, too.
 """
 
-import json
 import os
 import random
 import shutil
@@ -20,7 +19,8 @@ import time
 
 import numpy as np
 import tifffile
-import xxhash
+
+import kit
 
 WIDTH, HEIGHT = 96, 80  # of the first scene's images
 GROWS = 16  # each further scene's are so much wider and higher: buffers of several sizes come and go
@@ -28,11 +28,10 @@ MARGIN = 12
 SHIFTS = [(0, 0), (3, -5), (-7, 2), (1, 9)]  # (dy, dx) of the target variants
 BAD = ["empty", "cut", "text"]
 WRITERS = 3  # files at a time that are copied in in place: were there more than are finished, all would be torn
+RESULTS = """select r.output_dir, g.name, t.name, printf('%d %d %.9g %.9g', r.dy, r.dx, r.loss, r.gain)
+    from results r join job j on j.id = r.job_id join image g on g.id = j.gt_id
+    join image t on t.id = j.target_id"""
 EXIT_S = 60  # how long the daemon may take to end
-
-
-class Wrong(Exception):
-    """The service did something it must not do."""
 
 
 def scene_pixels(seed, width, height):
@@ -69,9 +68,8 @@ def make_contents(folder, scenes):
 
 
 class Churn:
-    def __init__(self, root, build, seed, scenes=6, targets=5, cache_bytes="2G"):
-        self.root, self.build, self.scenes, self.targets = root, build, scenes, targets
-        self.cache_bytes = cache_bytes
+    def __init__(self, root, seed, scenes=6, targets=5, cache_bytes="2G"):
+        self.root, self.scenes, self.targets, self.cache_bytes = root, scenes, targets, cache_bytes
         self.rng = random.Random(seed)
         self.input, self.output = f"{root}/in", f"{root}/out"
         self.aside, self.contents = f"{root}/aside", f"{root}/contents"
@@ -85,6 +83,14 @@ class Churn:
             os.makedirs(folder)
         make_contents(self.contents, scenes)
         self.write_conf(settle_s=0.1)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.daemon is not None:
+            self.daemon.kill()
+            self.daemon.wait()
 
     # --- the outside world ---
 
@@ -101,14 +107,14 @@ class Churn:
 
     def tool(self, *words):
         result = subprocess.run(
-            [f"{self.build}/pairmill", *words, "--config", self.conf],
+            [f"{kit.BUILD}/pairmill", *words, "--config", self.conf],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=EXIT_S)
         return result.returncode, result.stdout.decode(errors="replace")
 
     def start(self):
         if self.daemon is None:
             log = open(self.log, "ab")
-            self.daemon = subprocess.Popen([f"{self.build}/pairmilld", "--config", self.conf], stderr=log, stdout=log)
+            self.daemon = subprocess.Popen([f"{kit.BUILD}/pairmilld", "--config", self.conf], stderr=log, stdout=log)
             log.close()
 
     def kill(self):
@@ -127,11 +133,11 @@ class Churn:
         self.daemon = None
         # A signal that comes before its handler is set ends the process as it would any other.
         if rc not in (0, -signal.SIGTERM):
-            raise Wrong(f"pairmilld ended with {rc} after SIGTERM")
+            raise kit.Wrong(f"pairmilld ended with {rc} after SIGTERM")
 
     def check_alive(self):
         if self.daemon is not None and self.daemon.poll() is not None:
-            raise Wrong(f"pairmilld died by itself with {self.daemon.returncode}")
+            raise kit.Wrong(f"pairmilld died by itself with {self.daemon.returncode}")
 
     def ask(self, sql):
         connection = sqlite3.connect(f"file:{self.db}?mode=ro", uri=True, timeout=20)
@@ -246,7 +252,7 @@ class Churn:
         # Nothing to steer before the first start; an owner that is only starting or ending may refuse.
         if not os.path.exists(self.db) or rc == 4 or (rc == 1 and "try again" in said):
             return False
-        raise Wrong(f"pairmill {' '.join(words)}: exit {rc}: {said}")
+        raise kit.Wrong(f"pairmill {' '.join(words)}: exit {rc}: {said}")
 
     def act_pause(self):
         self.steer("pause")
@@ -360,7 +366,7 @@ class Churn:
                 return
             self.check_alive()
             if time.monotonic() > end:
-                raise Wrong(f"waited {limit_s} s for: {what}\n  " + "\n  ".join(problems[:20]))
+                raise kit.Wrong(f"waited {limit_s} s for: {what}\n  " + "\n  ".join(problems[:20]))
             time.sleep(0.1)
 
     def kept(self):
@@ -371,27 +377,17 @@ class Churn:
         return {f"{self.output}/{os.path.dirname(t)}/{os.path.basename(g)}--{os.path.basename(t)}" for g, t in rows}
 
     def check_outputs(self):
-        """Each done row has one complete folder whose files hash to what pair.json says, and no other is there."""
-        folders = {row[0] for row in self.ask("select output_dir from results")}
-        for folder in folders:
-            try:
-                record = json.load(open(f"{folder}/pair.json", encoding="utf-8", errors="surrogateescape"))
-            except OSError as error:
-                raise Wrong(f"done, but: {error}") from error
-            named = {"pair.json"} | {file["name"] for file in record["files"]}
-            there = {os.path.relpath(f"{at}/{name}", folder) for at, _, names in os.walk(folder) for name in names}
-            if named != there:
-                raise Wrong(f"{folder}: not as its pair.json says: {sorted(named ^ there)}")
-            for file in record["files"]:
-                data = open(f"{folder}/{file['name']}", "rb").read()
-                if len(data) != file["bytes"] or xxhash.xxh3_64_hexdigest(data) != file["xxh3"]:
-                    raise Wrong(f"{folder}/{file['name']}: size or hash is not that of pair.json")
+        """Each done row, and each result of a pair whose files are gone, has its whole folder, and no other is there."""
+        rows = self.ask(RESULTS)
+        for folder, gt, target, row in rows:
+            kit.judge_result(folder, gt, target, row)
+        folders = {row[0] for row in rows}
         made = {at for at, _, names in os.walk(self.output) if "pair.json" in names}
         if not folders <= made <= folders | self.kept():
-            raise Wrong(f"outputs without a row, or rows without outputs: {sorted(made ^ folders)}")
+            raise kit.Wrong(f"outputs without a row, or rows without outputs: {sorted(made ^ folders)}")
         partial = f"{self.output}/.partial"
         if os.path.isdir(partial) and os.listdir(partial):
-            raise Wrong(f"left in {partial}: {os.listdir(partial)}")
+            raise kit.Wrong(f"left in {partial}: {os.listdir(partial)}")
 
     def check_end(self):
         """After everything came to rest: the model's state, sound outputs, a clean stop, a sound database."""
@@ -399,9 +395,9 @@ class Churn:
         self.stop()
         left = self.differences()
         if left:
-            raise Wrong("after the stop: " + "\n  ".join(left[:20]))
+            raise kit.Wrong("after the stop: " + "\n  ".join(left[:20]))
         self.check_outputs()
         if self.ask("pragma integrity_check") != [("ok",)]:
-            raise Wrong("the database is damaged")
+            raise kit.Wrong("the database is damaged")
         if self.ask("select count(*) from job where state in ('queued', 'running')") != [(0,)]:
-            raise Wrong("jobs are left queued or running")
+            raise kit.Wrong("jobs are left queued or running")
