@@ -24,8 +24,9 @@ struct load {
     int line;            /* its number */
     const char *section; /* constant text; NULL before the first */
     int source;          /* index of the source whose section this is; -1: another section */
-    int *seen;    /* where this file set each option, and then each of the source; 0: not yet */
-    int err_line; /* where the first wrong line is; 0: none so far */
+    int *seen;      /* where this file set each option, and then each of the source; 0: not yet */
+    int err_line;   /* where the first wrong line is; 0: none so far */
+    int read_errno; /* why the last line read was not the file's last; 0: it was */
     struct pm_err err;
 };
 
@@ -205,6 +206,8 @@ static char *next_line(char *out, int size, void *ctx)
     enum pm_code rc = PM_OK;
 
     if (len < 0) {
+        /* Without memory getline() leaves no other trace, and the rest would be ignored. */
+        load->read_errno = load->err_line == 0 && !feof(load->file) ? errno : 0;
         return NULL;
     }
     load->line++;
@@ -246,8 +249,8 @@ static enum pm_code parse(struct load *load, struct pm_err *err)
         }
         return load->err.code;
     }
-    if (ferror(load->file)) {
-        return pm_err_errno(err, errno, "%s", load->path);
+    if (load->read_errno != 0) {
+        return pm_err_errno(err, load->read_errno, "%s", load->path);
     }
     return PM_OK;
 }

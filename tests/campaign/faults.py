@@ -7,7 +7,8 @@ Of `pairmill run` over a few tiny pairs, and of a short life of pairmilld. A shi
 one call fail: with an error by chance that such a call can give, or by doing only half of a read or
 write. Whatever it is: no crash, no sanitizer's complaint, no descriptor left open, no done row without
 its whole folder; the program ends with 0 or 3, or with 1 and its reason in one line; and a start without
-faults brings every pair to done with the files it would have had. malloc fails at the first call of
+faults brings every pair to done with the files it would have had. Settings are read whole, or not at
+all. malloc fails at the first call of
 each distinct call stack (a run makes tens of thousands of calls, from some two thousand stacks).
 --each: at most so many n of each kind, chosen by chance; 0: all.
 """
@@ -185,6 +186,40 @@ class Campaign:
             raise kit.Wrong("SHIM_FAIL=%s %s (%s): %s" % (
                 rule, "pairmilld" if daemon else "pairmill run", slot.place.top, e))
 
+    # --- settings ---
+
+    def check_config(self, path, n):
+        """(exit code, what was said on stdout, on stderr) with the n-th malloc failing; 0: none."""
+        env = dict(os.environ)
+        if n > 0:
+            env.update(SHIM_FAIL="malloc:%d:%d" % (n, errno.ENOMEM), LD_PRELOAD=kit.PRELOAD,
+                       ASAN_OPTIONS=env.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0")
+        done = subprocess.run([os.path.join(kit.BUILD, "pairmilld"), "--check-config", "--config", path],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, env=env)
+        return done.returncode, done.stdout, done.stderr
+
+    def settings(self):
+        """A file that seems to end where memory did would take the sources below from the service."""
+        path = os.path.join(self.top, "settings.conf")
+        with open(path, "w") as f:
+            f.write("[pairmill]\ndb = %s/db\n" % self.top)
+            for name in "first", "second":
+                os.makedirs(os.path.join(self.top, name))
+                f.write("# %s\n[source %s]\ninput = %s/%s\noutput = %s/%s-out\n" % (
+                    "another, longer line than those before " * (len(name) * 2), name,
+                    self.top, name, self.top, name))
+        code, whole, said = self.check_config(path, 0)
+        if code != 0:
+            raise kit.Wrong("--check-config: " + said)
+        for n in range(1, 1000):
+            code, got, said = self.check_config(path, n)
+            if "shim: fail" not in said:
+                break
+            if (code, got) != (0, whole) and (code != 1 or "memory" not in said):
+                raise kit.Wrong("--check-config, SHIM_FAIL=malloc:%d:12: ended with %d: %s%s" % (
+                    n, code, got, said))
+            self.tried["malloc of the settings"] += 1
+
     # --- all of them ---
 
     def numbers(self, kind, daemon):
@@ -221,6 +256,8 @@ class Campaign:
                 slot.place.empty()
                 self.check_end(*self.life(slot, daemon, "open:1000000:5"), daemon, slot)
             self.slots.put(slot)
+            if only is None:
+                self.settings()
             for kind in KINDS:
                 for daemon in (False, True):
                     if only is None or kind[0] in only:
