@@ -115,13 +115,12 @@ class Campaign:
     # --- judging ---
 
     def check_end(self, code, text, daemon, slot):
-        if re.search(r"shim: fail site .* in=\S*lib[at]san\.so", text):
+        if re.search(r"shim: fail site .* in=lib[at]san\.so", text):
             return "the sanitizer's own"
         if re.search(r"Sanitizer|runtime error:", text):
             raise kit.Wrong(text)
         if code == -6 and re.search(r"shim: fail (site|thread) .* in=\S*lib(uv|[at]san)\.so", text):
-            # By its own choice: it cannot grow its table, start its threads; with a sanitizer, which
-            # starts threads for it, the caller is that.
+            # By its own choice: it cannot grow its table, start its threads. A sanitizer may stand in for it.
             return "libuv aborts"
         allowed = (0, 1) if daemon else (0, 1, 3)
         if code not in allowed:

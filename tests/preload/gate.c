@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -42,36 +43,47 @@ const char *shim_call_name(enum shim_call call)
     return names[call];
 }
 
-/* The library or program that made the call. */
-static const char *caller(void)
+/* Who made the call, and for whom, down to the first that is the program: "libc.so.6<libuv.so.1".
+ */
+static void callers(char *out, size_t size)
 {
-    static const char unknown[] = "?";
-    void *frames[8];
+    const uintptr_t program = getauxval(AT_PHDR) & ~(uintptr_t)4095;
+    const void *last = NULL;
+    void *frames[SITE_FRAMES];
     Dl_info here, info;
+    size_t used = 0;
+    bool ours =
+        false; /* our own frames come first, unless a sanitizer stands before backtrace() itself */
+
+    out[0] = '\0';
     busy = true;
-    int depth = backtrace(frames, 8);
+    int depth = backtrace(frames, SITE_FRAMES);
     bool known = dladdr((void *)kill_rule.path, &here) != 0;
-    const char *name = unknown;
-    /* Our own frames come first, unless a sanitizer stands before backtrace() itself. */
-    for (int i = 0, ours = 0; known && name == unknown && i < depth; i++) {
-        bool found = dladdr(frames[i], &info) != 0;
-        ours += found && info.dli_fbase == here.dli_fbase;
-        if (found && info.dli_fbase != here.dli_fbase && ours > 0) {
-            name = info.dli_fname;
+    for (int i = 0; known && i < depth && (uintptr_t)last != program && used < size; i++) {
+        if (dladdr(frames[i], &info) == 0 || info.dli_fbase == last) {
+            continue;
+        }
+        last = info.dli_fbase;
+        if (last == here.dli_fbase) {
+            ours = true;
+        } else if (ours) {
+            const char *slash = strrchr(info.dli_fname, '/');
+            used += (size_t)snprintf(out + used, size - used, "%s%s", used > 0 ? "<" : "",
+                slash != NULL ? slash + 1 : info.dli_fname);
         }
     }
     busy = false;
-    return name;
 }
 
 /* Not stdio, which may call malloc, which may be where we are. */
 static void say(const char *what, const struct rule *rule, const char *path)
 {
-    char thread[16] = "?", line[2 * PATH_MAX];
+    char thread[16] = "?", from[256], line[2 * PATH_MAX];
+    callers(from, sizeof from);
     prctl(PR_GET_NAME, thread);
     int n = snprintf(line, sizeof line, "shim: %s %s %ld thread=%s%s in=%s path=%s\n", what,
         shim_call_name((enum shim_call)rule->call), rule->n, thread,
-        syscall(SYS_gettid) == getpid() ? "(main)" : "", caller(), path);
+        syscall(SYS_gettid) == getpid() ? "(main)" : "", from, path);
     syscall(SYS_write, STDERR_FILENO, line, (size_t)n);
 }
 
