@@ -20,6 +20,7 @@ PRELOAD = os.path.join(BUILD, "tests", "preload.so")
 SANITIZED = "asan" in BUILD or "tsan" in BUILD
 SHORT = SANITIZED or os.environ.get("PAIRMILL_SHORT") == "1"
 SLOW = 6 if SANITIZED else 1
+os.environ.setdefault("TSAN_OPTIONS", "suppressions=" + os.path.join(REPO, "tests", "supp", "tsan"))
 
 
 class Wrong(Exception):
