@@ -11,31 +11,6 @@
 #include "common/log.h"
 #include "tests/lib/fakegpu.h"
 
-static const struct fake_control *fake;
-
-static int set_up(void **state)
-{
-    (void)state;
-    fake = fakegpu_control();
-    fake->reset(11, 0);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    return fake->violations() != 0 || fake->live() != 0 ? -1 : 0;
-}
-
-static struct pm_gpu *open_gpu(void)
-{
-    struct pm_gpu_opts opts = fakegpu_opts();
-    struct pm_gpu *gpu = NULL;
-    struct pm_err err;
-    assert_int_equal(pm_gpu_open(&gpu, &opts, &err), PM_OK);
-    return gpu;
-}
-
 /* The edge of the range, odd and even shifts, none at all; periodic and smooth scenes. */
 static void test_same_answer_as_bruteforce(void **state)
 {
@@ -44,7 +19,7 @@ static void test_same_answer_as_bruteforce(void **state)
         int dy, dx;
     } cases[] = {{PM_SYNTH_TEXTURE, 24, -24}, {PM_SYNTH_TEXTURE, 0, 0}, {PM_SYNTH_SMOOTH, -11, 20},
         {PM_SYNTH_TEXTURE, -23, 1}, {PM_SYNTH_PERIODIC, 2, -3}, {PM_SYNTH_FLAT, 0, 0}};
-    struct pm_gpu *gpu = open_gpu();
+    struct pm_gpu *gpu = fakegpu_open();
     (void)state;
     for (size_t i = 0; i < (FAKEGPU_SHORT ? 2 : sizeof cases / sizeof cases[0]); i++) {
         const struct pm_synth spec = {.w = 121,
@@ -92,6 +67,7 @@ static struct fakegpu_pair small_pair(uint64_t seed)
 
 static void test_falls_back(void **state)
 {
+    const struct fake_control *fake = fakegpu_control();
     struct fakegpu_pair pair = small_pair(1);
     struct pm_shift shift = fakegpu_find(&pair, PM_METHOD_GPU, NULL, 0);
     struct pm_gpu *gpu;
@@ -99,7 +75,7 @@ static void test_falls_back(void **state)
     assert_int_equal(shift.method, PM_METHOD_FFT);
     assert_string_equal(shift.fallback, "this worker has no GPU");
     assert_string_not_equal(shift.backend, "cuda");
-    gpu = open_gpu();
+    gpu = fakegpu_open();
     fake->fail_name("cufftExecR2C", FAKE_ONCE);
     shift = fakegpu_find(&pair, PM_METHOD_GPU, gpu, 0);
     assert_int_equal(shift.method, PM_METHOD_FFT);
@@ -120,7 +96,7 @@ static void test_falls_back(void **state)
 static void test_the_gt_stays(void **state)
 {
     struct fakegpu_pair first = small_pair(1), second = small_pair(2), third = small_pair(3);
-    struct pm_gpu *gpu = open_gpu();
+    struct pm_gpu *gpu = fakegpu_open();
     (void)state;
     pm_image_free(second.gt);
     pm_prep_free(second.gt_prep);
@@ -149,9 +125,10 @@ static void test_the_gt_stays(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_same_answer_as_bruteforce, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_falls_back, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_the_gt_stays, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            test_same_answer_as_bruteforce, fakegpu_set_up, fakegpu_tear_down),
+        cmocka_unit_test_setup_teardown(test_falls_back, fakegpu_set_up, fakegpu_tear_down),
+        cmocka_unit_test_setup_teardown(test_the_gt_stays, fakegpu_set_up, fakegpu_tear_down),
     };
     pm_log_init(PM_LOG_ERR, 0);
     return cmocka_run_group_tests(tests, NULL, NULL);

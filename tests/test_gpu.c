@@ -11,35 +11,6 @@
 #include "common/log.h"
 #include "tests/lib/fakegpu.h"
 
-static const struct fake_control *fake;
-
-static int set_up(void **state)
-{
-    (void)state;
-    fake = fakegpu_control();
-    fake->reset(1, 0);
-    return 0;
-}
-
-/* Whatever a test did, the device was used as it may be and nothing of it is left. */
-static int tear_down(void **state)
-{
-    (void)state;
-    if (fake->violations() != 0) {
-        print_error("violation: %s\n", fake->violation());
-    }
-    return fake->violations() != 0 || fake->live() != 0 ? -1 : 0;
-}
-
-static struct pm_gpu *open_gpu(void)
-{
-    struct pm_gpu_opts opts = fakegpu_opts();
-    struct pm_gpu *gpu = NULL;
-    struct pm_err err;
-    assert_int_equal(pm_gpu_open(&gpu, &opts, &err), PM_OK);
-    return gpu;
-}
-
 static struct pm_synth spec_of(int w, int h, int channels, enum pm_sample sample)
 {
     return (struct pm_synth){.w = w,
@@ -92,6 +63,7 @@ static void compare_mask(const struct fakegpu_pair *pair, struct pm_gpu *gpu, in
 /* Sizes that are no multiple of anything, all sample types, eager and lazy, other orders. */
 static void test_parity(void **state)
 {
+    const struct fake_control *fake = fakegpu_control();
     static const struct {
         int w, h, channels;
         enum pm_sample sample;
@@ -105,7 +77,7 @@ static void test_parity(void **state)
         struct pm_gpu *gpu;
         fakegpu_pair_make(&pair, &spec);
         fake->reset(i + 1, (int)(i % 2));
-        gpu = open_gpu();
+        gpu = fakegpu_open();
         compare_shift(&pair, gpu, 0);
         compare_mask(&pair, gpu, 5, -7);
         compare_mask(&pair, gpu, 0, 0); /* any shift, also a wrong one: many rejected pixels */
@@ -121,7 +93,7 @@ static void test_other_pixels_than_were_decoded(void **state)
 {
     struct pm_synth spec = spec_of(80, 60, 1, PM_U16);
     struct fakegpu_pair pair, other;
-    struct pm_gpu *gpu = open_gpu();
+    struct pm_gpu *gpu = fakegpu_open();
     struct pm_prep *kept;
     (void)state;
     fakegpu_pair_make(&pair, &spec);
@@ -141,8 +113,9 @@ static void test_other_pixels_than_were_decoded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_parity, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_other_pixels_than_were_decoded, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_parity, fakegpu_set_up, fakegpu_tear_down),
+        cmocka_unit_test_setup_teardown(
+            test_other_pixels_than_were_decoded, fakegpu_set_up, fakegpu_tear_down),
     };
     pm_log_init(PM_LOG_ERR, 0);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,22 +11,6 @@
 #include "tests/lib/fakegpu.h"
 #include "worker/gpu/gputest.h"
 
-static const struct fake_control *fake;
-
-static int set_up(void **state)
-{
-    (void)state;
-    fake = fakegpu_control();
-    fake->reset(7, 0);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    return fake->violations() != 0 || fake->live() != 0 ? -1 : 0;
-}
-
 static struct pm_gpu *start(void)
 {
     struct pm_gpu_opts opts = fakegpu_opts();
@@ -38,6 +22,7 @@ static struct pm_gpu *start(void)
 
 static void test_a_right_one_passes(void **state)
 {
+    const struct fake_control *fake = fakegpu_control();
     struct pm_gpu *gpu = start();
     struct pm_gputest_report report;
     struct pm_err err;
@@ -54,6 +39,7 @@ static void test_a_right_one_passes(void **state)
 
 static void test_a_missing_one_is_off(void **state)
 {
+    const struct fake_control *fake = fakegpu_control();
     struct pm_gpu *gpu;
     (void)state;
     fake->set_devices(0, 100);
@@ -71,6 +57,7 @@ static void test_a_missing_one_is_off(void **state)
 /* A call that fails during the self-test: off, with the reason. */
 static void test_a_failing_one_is_off(void **state)
 {
+    const struct fake_control *fake = fakegpu_control();
     struct pm_gpu *gpu;
     (void)state;
     fake->fail_name("cufftExecC2R", FAKE_ONCE);
@@ -84,6 +71,7 @@ static void test_a_failing_one_is_off(void **state)
 /* Too little memory for even a small pair is no way to work either. */
 static void test_a_full_one_is_off(void **state)
 {
+    const struct fake_control *fake = fakegpu_control();
     struct pm_gpu *gpu;
     (void)state;
     fake->set_memory(100000);
@@ -96,10 +84,12 @@ static void test_a_full_one_is_off(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_a_right_one_passes, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a_missing_one_is_off, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a_failing_one_is_off, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a_full_one_is_off, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_right_one_passes, fakegpu_set_up, fakegpu_tear_down),
+        cmocka_unit_test_setup_teardown(
+            test_a_missing_one_is_off, fakegpu_set_up, fakegpu_tear_down),
+        cmocka_unit_test_setup_teardown(
+            test_a_failing_one_is_off, fakegpu_set_up, fakegpu_tear_down),
+        cmocka_unit_test_setup_teardown(test_a_full_one_is_off, fakegpu_set_up, fakegpu_tear_down),
     };
     pm_log_init(PM_LOG_ERR, 0);
     return cmocka_run_group_tests(tests, NULL, NULL);

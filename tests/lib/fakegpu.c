@@ -55,6 +55,35 @@ const struct fake_control *fakegpu_control(void)
     return get();
 }
 
+int fakegpu_set_up(void **state)
+{
+    (void)state;
+    fakegpu_control()->reset(11, 0);
+    return 0;
+}
+
+int fakegpu_tear_down(void **state)
+{
+    const struct fake_control *fake = fakegpu_control();
+    (void)state;
+    if (fake->violations() != 0 || fake->live() != 0) {
+        fprintf(stderr, "violation: %s; %ld objects left\n", fake->violation(), fake->live());
+        return -1;
+    }
+    return 0;
+}
+
+struct pm_gpu *fakegpu_open(void)
+{
+    struct pm_gpu_opts opts = fakegpu_opts();
+    struct pm_gpu *gpu = NULL;
+    struct pm_err err;
+    if (pm_gpu_open(&gpu, &opts, &err) != PM_OK) {
+        give_up(err.text);
+    }
+    return gpu;
+}
+
 void fakegpu_pair_of(struct fakegpu_pair *pair, struct pm_image *gt, struct pm_image *target)
 {
     struct pm_err err = {.text = ""};

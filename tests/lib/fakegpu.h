@@ -27,6 +27,11 @@ const char *fakegpu_path(void);
 struct pm_gpu_opts fakegpu_opts(void);
 /* Of the plugin's own double. */
 const struct fake_control *fakegpu_control(void);
+/* Around a test: the double is reset; when the test has misused the device or left anything of it,
+ * it has failed. */
+int fakegpu_set_up(void **state);
+int fakegpu_tear_down(void **state);
+struct pm_gpu *fakegpu_open(void);
 
 struct fakegpu_pair {
     struct pm_image *gt, *target;
