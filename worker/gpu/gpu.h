@@ -61,11 +61,11 @@ void pm_gpu_distrust(struct pm_gpu *gpu, const char *why);
 /* Gives the device memory back until the next pair. */
 void pm_gpu_trim(struct pm_gpu *gpu);
 
-/* Proposes shifts, best first, at most max; (0, 0) is not added. gt_key: equal keys mean the same
- * gt, which then stays on the device; 0: not known. False: let the CPU do it. */
+/* gpusearch.c: proposes shifts, best first, at most max; (0, 0) is not added. gt_key: equal keys
+ * mean the same gt, which then stays on the device; 0: not known. False: let the CPU do it. */
 bool pm_gpu_propose(struct pm_gpu *gpu, const struct pm_align_query *query, int64_t gt_key,
     struct pm_candidate *list, int max, int *count, int64_t *evaluations);
-/* pm_align_loss() of the pair last proposed for, to the bit. */
+/* gpuloss.c: pm_align_loss() of the pair last proposed for, to the bit. */
 bool pm_gpu_loss(struct pm_gpu *gpu, const struct pm_image *gt, const struct pm_image *target,
     double gain, int dy, int dx, double *loss);
 /* Whether exactly these images are on the device since the last pm_gpu_propose(). */
@@ -77,11 +77,5 @@ struct pm_cuda_times pm_gpu_times(struct pm_gpu *gpu);
 /* gpumask.c: what pm_mask_scan_run(), pm_bitmap_open() and the exposure test make of the pair last
  * proposed for, to the bit; fills scan's results. mask comes zeroed. */
 bool pm_gpu_mask(struct pm_gpu *gpu, struct pm_mask_scan *scan, struct pm_bitmap *mask);
-
-/* For gpumask.c. True when code is PM_CUDA_OK, otherwise draws the consequences. */
-bool pm_gpu_check(struct pm_gpu *gpu, int code, const struct pm_cuda_status *status);
-const struct pm_cuda_api *pm_gpu_api(const struct pm_gpu *gpu);
-struct pm_cuda *pm_gpu_context(struct pm_gpu *gpu);
-void pm_gpu_count_mask(struct pm_gpu *gpu);
 
 #endif

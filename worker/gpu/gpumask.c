@@ -5,7 +5,7 @@
 
 #include "common/clock.h"
 #include "worker/bitmap.h"
-#include "worker/gpu/gpu.h"
+#include "worker/gpu/gpu_parts.h"
 #include "worker/kernels/lossmap.h"
 #include "worker/mask_exact.h"
 #include "worker/mask_scan.h"
@@ -20,11 +20,6 @@ struct job {
     struct pm_mask_exact exact;
     size_t reach; /* see pm_quantile_reach() */
 };
-
-#define CALL(job, function)                                                                        \
-    pm_gpu_check((job)->gpu,                                                                       \
-        pm_gpu_api((job)->gpu)->function(pm_gpu_context((job)->gpu), &(job)->mask, &status),       \
-        &status)
 
 /* The exact loss of a listed pixel. */
 static double exact_at(struct job *job, uint32_t pixel)
@@ -116,12 +111,12 @@ static bool find_threshold(struct job *job)
     scan->threshold = scan->loss_threshold;
     if (scan->loss_quantile < 1) {
         job->reach = pm_quantile_reach(n, scan->loss_quantile);
-        if (!CALL(job, bounds) || job->mask.unknown > 0) {
+        if (!PM_GPU_CALL(job->gpu, bounds, &job->mask) || job->mask.unknown > 0) {
             return false;
         }
         job->mask.gather_from = reached_edge(job);
         if ((double)job->mask.gather_from < scan->loss_threshold) { /* else it cannot be lower */
-            if (!CALL(job, gather) ||
+            if (!PM_GPU_CALL(job->gpu, gather, &job->mask) ||
                 !listed_quantile(job, scan->loss_quantile * (n - 1), &quantile)) {
                 return false;
             }
@@ -157,11 +152,11 @@ static bool make(struct job *job, struct pm_bitmap *mask)
         return false;
     }
     job->mask.threshold = job->scan->threshold;
-    if (!CALL(job, decide)) {
+    if (!PM_GPU_CALL(job->gpu, decide, &job->mask)) {
         return false;
     }
     settle(job);
-    if (!CALL(job, finish)) {
+    if (!PM_GPU_CALL(job->gpu, finish, &job->mask)) {
         return false;
     }
     for (int y = 0; y < mask->h; y++) {
@@ -219,7 +214,7 @@ bool pm_gpu_mask(struct pm_gpu *gpu, struct pm_mask_scan *scan, struct pm_bitmap
     free(job.mask.list);
     free(job.mask.words);
     if (done) {
-        pm_gpu_count_mask(gpu);
+        gpu->counts.masks++;
     }
     return done;
 }

@@ -308,4 +308,24 @@ static int pm_allowance(struct pm_cuda *cuda, uint64_t *bytes, struct pm_cuda_st
     return PM_CUDA_OK;
 }
 
+/* ---- what a call may rely on ---- */
+
+static int pm_refuse_dead(const struct pm_cuda *cuda, struct pm_cuda_status *status)
+{
+    status->text[0] = '\0';
+    status->code = PM_CUDA_OK;
+    return cuda->dead ? pm_say(status, PM_CUDA_DEAD, "the device was given up") : PM_CUDA_OK;
+}
+
+/* Every stage begins here. */
+static int pm_ready(struct pm_cuda *cuda, bool gt, bool target, struct pm_cuda_status *status)
+{
+    PM_TRY(pm_refuse_dead(cuda, status));
+    if (!cuda->begun || (gt && !cuda->reduced[PM_CUDA_GT]) ||
+        (target && !cuda->reduced[PM_CUDA_TARGET])) {
+        return pm_say(status, PM_CUDA_FAILED, "a stage was asked for out of order");
+    }
+    return pm_begin_span(cuda, &cuda->work_span, cuda->work, status);
+}
+
 #endif
