@@ -392,6 +392,13 @@ static bool post_results(
 enum pm_code pm_ledger_turn(struct pm_ledger *ledger, int worker, struct pm_result *results,
     size_t result_count, struct pm_job *jobs, size_t max, size_t *count, struct pm_err *err)
 {
+    return pm_ledger_turn_within(ledger, worker, results, result_count, jobs, max, 0, count, err);
+}
+
+enum pm_code pm_ledger_turn_within(struct pm_ledger *ledger, int worker, struct pm_result *results,
+    size_t result_count, struct pm_job *jobs, size_t max, int64_t wait_us, size_t *count,
+    struct pm_err *err)
+{
     *count = 0;
     if (max == 0 && (result_count == 0 || post_results(ledger, worker, results, result_count))) {
         return PM_OK;
@@ -401,7 +408,8 @@ enum pm_code pm_ledger_turn(struct pm_ledger *ledger, int worker, struct pm_resu
         .results = results,
         .result_count = result_count,
         .jobs = jobs,
-        .max = max};
+        .max = max,
+        .until_us = wait_us > 0 ? pm_ledger_real_us() + wait_us : 0};
     enum pm_code rc = ask(ledger, &request, err);
     *count = request.got;
     return rc;

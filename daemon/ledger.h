@@ -96,6 +96,11 @@ void pm_ledger_gauges(
  * job that was never started comes back as a result with code PM_ECANCELED (attempt given back). */
 enum pm_code pm_ledger_turn(struct pm_ledger *ledger, int worker, struct pm_result *results,
     size_t result_count, struct pm_job *jobs, size_t max, size_t *count, struct pm_err *err);
+/* The same, but waits for jobs no longer than wait_us (more or less: it is looked at once a second;
+ * 0: for ever): then PM_ECANCELED, with the results taken. */
+enum pm_code pm_ledger_turn_within(struct pm_ledger *ledger, int worker, struct pm_result *results,
+    size_t result_count, struct pm_job *jobs, size_t max, int64_t wait_us, size_t *count,
+    struct pm_err *err);
 /* Makes every present and later turn return no job; results are still taken. */
 void pm_ledger_stop_claims(struct pm_ledger *ledger);
 /* A worker's own thread is about to start this job (one of those its turn gave). One pwrite, no

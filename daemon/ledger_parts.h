@@ -55,6 +55,7 @@ struct pm_request {
     bool degraded;       /* the results could not be stored: only that they failed is */
     struct pm_job *jobs;
     size_t max, got;
+    int64_t until_us; /* mono, real; it waits for jobs until then; 0: for ever */
 
     bool paused;                   /* PAUSE */
     struct pm_retry_filter filter; /* RETRY */

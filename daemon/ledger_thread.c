@@ -280,6 +280,27 @@ static bool has_work(struct pm_ledger *self)
            (waiting && self->maybe_ready && !self->hold);
 }
 
+/* Its results are committed; only jobs are missing. */
+static bool is_late(const struct pm_request *turn, int64_t now_us)
+{
+    return turn->results_stored && turn->until_us != 0 && now_us >= turn->until_us;
+}
+
+/* Turns that have waited for jobs as long as they would. Not under the lock. */
+static void send_home(struct pm_ledger *self)
+{
+    int64_t now_us = pm_ledger_real_us();
+    struct pm_request *next;
+    for (struct pm_request *turn = self->turns.first; turn != NULL; turn = next) {
+        next = turn->next;
+        if (is_late(turn, now_us)) {
+            pm_request_remove(&self->turns, turn);
+            turn->rc = pm_err_set(&turn->err, PM_ECANCELED, "no job came");
+            pm_ledger_answer(self, turn);
+        }
+    }
+}
+
 static int64_t next_wait_us(const struct pm_ledger *self)
 {
     int64_t due_us = self->counts.next_due_us;
@@ -338,6 +359,9 @@ static bool live_once(struct pm_ledger *self)
 {
     bool go_on = true;
     beat(self);
+    pthread_mutex_unlock(&self->lock);
+    send_home(self);
+    pthread_mutex_lock(&self->lock);
     sort_inbox(self);
     bool work = has_work(self) || pm_ledger_gauges_due(self);
     bool empty_log = !work && truncate_due(self);

@@ -312,6 +312,28 @@ static void a_reader_under_load_leaves_no_large_log_behind(void **state)
     free(wal);
 }
 
+/* Nothing is queued: it comes back without a job, its result is stored, and the next turn is as
+ * good as ever. */
+static void a_turn_waits_no_longer_than_asked(void **state)
+{
+    struct pm_kit *kit = *state;
+    struct pm_job job = {0};
+    struct pm_err err;
+    size_t count = 7;
+    pm_kit_ledger(kit);
+    struct pm_result result = one_running(kit);
+    assert_int_equal(pm_ledger_turn_within(kit->ledger, 0, &result, 1, &job, 1, 1000, &count, &err),
+        PM_ECANCELED);
+    assert_int_equal(count, 0);
+    assert_null(result.output_dir);
+    pm_kit_expect(kit, "2|0", "select done, running from progress");
+    pm_kit_sight(kit, "s/v.tif", 1);
+    assert_int_equal(
+        pm_ledger_turn_within(kit->ledger, 0, NULL, 0, &job, 1, 3600000000, &count, &err), PM_OK);
+    assert_int_equal(count, 1);
+    pm_job_clear(&job);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -323,6 +345,7 @@ int main(void)
         with_kit(results_of_many_threads_all_arrive),
         with_kit(a_reader_under_load_leaves_no_large_log_behind),
         with_kit(the_log_is_emptied_when_nothing_happens),
+        with_kit(a_turn_waits_no_longer_than_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
