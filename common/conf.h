@@ -70,6 +70,7 @@ struct pm_conf {
     int gpu_from;           /* method auto: shorter side, px */
     int64_t gpu_memory_max; /* bytes on the device; 0: what is free but a sixteenth */
     int gpu_deadline_s;     /* the longest wait for the device */
+    int gpu_idle_s;         /* without a pair for it: its memory goes back */
     enum pm_on_gpu_loss gpu_on_loss;
     /* [log] */
     int log_level; /* enum pm_log_level */

@@ -143,6 +143,10 @@ static const struct pm_option options[] = {
         "bytes", "0", PM_OPTION_SIZE, AT(gpu_memory_max), .min = 0, .max = BYTES_MAX},
     {"gpu", "gpu_deadline_s", NULL, "A GPU that does not answer for this long is given up.", "s",
         "30", PM_OPTION_INT, AT(gpu_deadline_s), .min = 1, .max = 3600},
+    {"gpu", "gpu_idle_s", NULL,
+        "After so long without a pair for the GPU its memory, and what is pinned for it, is given "
+        "back until the next one.",
+        "s", "60", PM_OPTION_INT, AT(gpu_idle_s), .min = 1, .max = 86400},
     {"gpu", "gpu_on_loss", NULL,
         "When the GPU fails for good while it runs: cpu goes on without it, restart stops the "
         "service in order with exit code 1, so that systemd starts it afresh.",

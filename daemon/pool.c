@@ -42,7 +42,9 @@ struct thread {
     atomic_bool ended;
     struct pm_gpu *gpu; /* worker 0, on its thread only; NULL: none wanted */
     bool gpu_lost;      /* told */
-    struct look look;   /* pm_pool_sample() only */
+    int64_t gpu_pairs;  /* it had been asked for at gpu_used_us */
+    int64_t gpu_used_us;
+    struct look look; /* pm_pool_sample() only */
 };
 
 /* Life: running -> stopping (claimed jobs not started go back) -> abandoned (running ones, too) ->
@@ -142,24 +144,41 @@ static void open_gpu(struct thread *self)
     }
 }
 
-/* Between jobs: its end is told, and nothing is held of its memory while there is nothing to do. */
-static void look_after_gpu(struct thread *self)
+/* How long it may go on holding memory without a pair, us; 0 or less: no longer. */
+static int64_t gpu_idle_left_us(struct thread *self)
 {
-    struct pm_counts counts = {0};
-    if (self->gpu == NULL) {
-        return;
+    struct pm_conf *conf = conf_now(self->pool);
+    struct pm_gpu_counts counts = pm_gpu_counts(self->gpu);
+    int64_t asked = counts.pairs + counts.refused + counts.failures;
+    int64_t now_us = pm_mono_us(self->pool->opts.clock);
+    int64_t idle_us = (int64_t)conf->gpu_idle_s * 1000000;
+
+    if (asked != self->gpu_pairs) {
+        self->gpu_pairs = asked;
+        self->gpu_used_us = now_us;
     }
+    pm_conf_unref(conf);
+    return self->gpu_used_us + idle_us - now_us;
+}
+
+/* Between jobs: its end is told, and memory it has not needed for long is given back. How long to
+ * wait for jobs until the next look, us; 0: for ever. */
+static int64_t look_after_gpu(struct thread *self)
+{
+    int64_t left_us;
     if (pm_gpu_lost(self->gpu) && !self->gpu_lost) {
         self->gpu_lost = true;
         tell_gpu(self, true);
     }
-    if (pm_gpu_alive(self->gpu) && ledger_begin(self->pool)) {
-        pm_ledger_counts(self->pool->opts.ledger, &counts);
-        ledger_end(self->pool);
-        if (counts.ready == 0) {
-            pm_gpu_trim(self->gpu);
-        }
+    if (!pm_gpu_holds(self->gpu)) {
+        return 0;
     }
+    left_us = gpu_idle_left_us(self);
+    if (left_us <= 0) {
+        pm_gpu_trim(self->gpu);
+        pm_log(PM_LOG_DEBUG, "worker=%d event=gpu_idle", self->index);
+    }
+    return left_us > 0 ? left_us : 0;
 }
 
 /* All workers get something while the queue is short; long queues go out in whole gts. */
@@ -172,9 +191,10 @@ static size_t claim_size(struct pm_pool *pool)
     return share < 1 ? 1 : share > PM_POOL_CLAIM ? PM_POOL_CLAIM : (size_t)share;
 }
 
-/* Hands result over (job_id 0: there is none yet) and, unless `only_tell`, takes the next jobs. */
+/* Hands result over (job_id 0: there is none yet) and, unless `only_tell`, takes the next jobs, for
+ * which it waits wait_us (0: for ever). */
 static enum pm_code turn(struct thread *self, struct pm_result *result, struct pm_job *jobs,
-    bool only_tell, size_t *count, struct pm_err *err)
+    bool only_tell, int64_t wait_us, size_t *count, struct pm_err *err)
 {
     struct pm_pool *pool = self->pool;
     enum pm_code rc;
@@ -183,8 +203,8 @@ static enum pm_code turn(struct thread *self, struct pm_result *result, struct p
     if (!ledger_begin(pool)) {
         sleep_for_good();
     }
-    rc = pm_ledger_turn(pool->opts.ledger, self->index, result, result->job_id != 0, jobs,
-        only_tell ? 0 : claim_size(pool), count, err);
+    rc = pm_ledger_turn_within(pool->opts.ledger, self->index, result, result->job_id != 0, jobs,
+        only_tell ? 0 : claim_size(pool), wait_us, count, err);
     ledger_end(pool);
     *result = (struct pm_result){0};
     return rc;
@@ -233,8 +253,11 @@ static void work(struct thread *self, struct pm_worker *worker)
 
     for (;;) {
         size_t count;
-        look_after_gpu(self);
-        if (turn(self, &result, jobs, false, &count, &err) != PM_OK) {
+        enum pm_code rc = turn(self, &result, jobs, false, look_after_gpu(self), &count, &err);
+        if (rc == PM_ECANCELED) { /* nothing came, and the GPU is to be looked after */
+            continue;
+        }
+        if (rc != PM_OK) {
             pm_log(PM_LOG_WARN, "worker=%d event=turn code=%s message=\"%s\"", self->index,
                 pm_code_name(err.code), err.text);
             if (atomic_load(&self->pool->stop)) {
@@ -254,7 +277,7 @@ static void work(struct thread *self, struct pm_worker *worker)
             }
             run_job(self, worker, &jobs[i], &result);
             pm_job_clear(&jobs[i]);
-            if (i + 1 < count && turn(self, &result, NULL, true, &none, &err) != PM_OK) {
+            if (i + 1 < count && turn(self, &result, NULL, true, 0, &none, &err) != PM_OK) {
                 pm_log(PM_LOG_WARN, "worker=%d event=result code=%s message=\"%s\"", self->index,
                     pm_code_name(err.code), err.text);
             }

@@ -4,7 +4,7 @@
  * Threads: every call from the loop thread, except pm_pool_sample(); ended() comes from a worker's.
  * Memory: what pixels take is admitted by the budget of memory_max.
  * Worker 0 has the GPU when the settings allow one and it works; it opens, uses and closes it on its
- * own thread, and gives its memory back as soon as nothing is queued.
+ * own thread, and gives its memory back after gpu_idle_s without a pair for it.
  * Errors: PM_ENOMEM, PM_EIO (no thread) at open; what goes wrong later is a job's result.
  *
  * The end: pm_ledger_stop_claims(), pm_pool_stop(), wait for pm_pool_busy() == 0 (ended() tells);

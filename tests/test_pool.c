@@ -1,5 +1,7 @@
 /* pool: threads, claims, results, the end; doubles stand for the ledger's queue and for the work.
  */
+#include <dlfcn.h>
+#include <limits.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -17,6 +19,7 @@
 
 #include "common/log.h"
 #include "daemon/pool.h"
+#include "tests/lib/fakegpu.h"
 #include "tests/lib/looping.h"
 #include "worker/worker.h"
 
@@ -49,6 +52,11 @@ static struct {
     int max_shift_seen;
     int workers_made, workers_freed;
     bool signals_open; /* a worker's thread would take SIGTERM */
+    /* the GPU; NULL: the jobs use none */
+    const struct fakegpu_pair *pair;
+    struct pm_fake_clock *clock;
+    int64_t wait_us;              /* of the last turn that waited for a while */
+    size_t held_then, held_after; /* device and pinned memory in that turn, and in one for ever */
 } fake = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 static void take_results(struct pm_result *results, size_t count)
@@ -61,8 +69,33 @@ static void take_results(struct pm_result *results, size_t count)
     pthread_cond_broadcast(&fake.changed);
 }
 
-enum pm_code pm_ledger_turn(struct pm_ledger *ledger, int worker, struct pm_result *results,
-    size_t result_count, struct pm_job *jobs, size_t max, size_t *count, struct pm_err *err)
+static size_t gpu_memory(void)
+{
+    const struct fake_control *gpu = fakegpu_control();
+    return gpu->memory_used() + gpu->pinned_used();
+}
+
+/* Nothing is queued. True: the worker will not wait for ever, and its time passes at once. */
+static bool times_out(int64_t wait_us)
+{
+    if (fake.pair == NULL) {
+        return false;
+    }
+    if (wait_us == 0) {
+        fake.held_after = gpu_memory();
+        fake.pair = NULL;
+        pthread_cond_broadcast(&fake.changed);
+        return false;
+    }
+    fake.held_then = gpu_memory();
+    fake.wait_us = wait_us;
+    pm_fake_clock_pass(fake.clock, wait_us);
+    return true;
+}
+
+enum pm_code pm_ledger_turn_within(struct pm_ledger *ledger, int worker, struct pm_result *results,
+    size_t result_count, struct pm_job *jobs, size_t max, int64_t wait_us, size_t *count,
+    struct pm_err *err)
 {
     enum pm_code rc = PM_OK;
     (void)ledger;
@@ -73,6 +106,8 @@ enum pm_code pm_ledger_turn(struct pm_ledger *ledger, int worker, struct pm_resu
     if (max > 0 && fake.fail_turns > 0) {
         fake.fail_turns--;
         rc = pm_err_set(err, PM_EDB, "turn failed by the double");
+    } else if (max > 0 && fake.queued == 0 && times_out(wait_us)) {
+        rc = pm_err_set(err, PM_ECANCELED, "no job came");
     } else if (max > 0) {
         while (fake.queued == 0 && !fake.stopped) {
             pthread_cond_wait(&fake.changed, &fake.lock);
@@ -178,6 +213,10 @@ void pm_worker_run(struct pm_worker *worker, const struct pm_conf *conf, const s
     fake.running++;
     fake.most_running = fake.running > fake.most_running ? fake.running : fake.most_running;
     fake.max_shift_seen = conf->max_shift;
+    if (fake.pair != NULL) {
+        fakegpu_find(fake.pair, PM_METHOD_GPU, worker->env.gpu, 0);
+        pm_gpu_end_pair(worker->env.gpu);
+    }
     pthread_cond_broadcast(&fake.changed);
     while (fake.spin && job->id == 2) {
         fake.spins++;
@@ -526,6 +565,49 @@ static void idle_workers_are_sound(void **state)
     assert_int_equal(fake.beats, before + 2);
 }
 
+static bool rests(struct rig *rig)
+{
+    (void)rig;
+    return fake.pair == NULL;
+}
+
+/* The driver's library that pool.c asks for, by its name, and the double's plugin. */
+static void plug_in_gpu(void)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s", fakegpu_path());
+    snprintf(strrchr(path, '/'), 32, "/libcuda.so.1");
+    assert_non_null(dlopen(path, RTLD_NOW | RTLD_GLOBAL));
+    setenv("PAIRMILL_CUDA", fakegpu_path(), 1);
+    fakegpu_control()->reset(1, 0);
+}
+
+/* What the GPU holds after a pair goes back when gpu_idle_s have passed without another. */
+static void gpu_memory_goes_back_when_idle(void **state)
+{
+    struct rig *rig = *state;
+    const struct pm_synth spec = {
+        .w = 80, .h = 70, .channels = 1, .sample = PM_U16, .gain = 1.2, .read = 0.01, .seed = 1};
+    struct fakegpu_pair pair;
+    plug_in_gpu();
+    fakegpu_pair_make(&pair, &spec);
+    fake.pair = &pair;
+    fake.clock = &rig->clock;
+    rig->conf->gpu = true;
+    rig->conf->gpu_deadline_s = 60;
+    rig->conf->gpu_idle_s = 20;
+    queue(1);
+    open_pool(rig, 1);
+    wait_for(rests, rig);
+    assert_int_equal(fake.told[1], 1);
+    assert_true(fake.held_then > PM_CUDA_PINNED);
+    assert_int_equal(fake.wait_us, 20 * S);
+    assert_int_equal(fake.held_after, 0);
+    assert_int_equal(fakegpu_control()->violations(), 0);
+    fakegpu_pair_free(&pair);
+    unsetenv("PAIRMILL_CUDA");
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -534,7 +616,7 @@ int main(void)
         TEST(abandon_gives_running_jobs_up), TEST(failed_turn_is_tried_again),
         TEST(reload_is_for_the_next_job), TEST(hanging_worker_is_seen),
         TEST(waiting_for_another_is_no_hanging), TEST(endless_step_is_seen),
-        TEST(idle_workers_are_sound)};
+        TEST(idle_workers_are_sound), TEST(gpu_memory_goes_back_when_idle)};
 #undef TEST
     pm_log_init(PM_LOG_ERR, 0);
     assert_true(pm_pool_close(NULL));

@@ -175,10 +175,10 @@ void need(bool ok, const char *what)
     }
 }
 
-size_t used()
+size_t sum_of(const std::map<void *, size_t> &memory)
 {
     size_t all = 0;
-    for (const auto &m : g.device) {
+    for (const auto &m : memory) {
         all += m.second;
     }
     return all;
@@ -257,7 +257,7 @@ cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total)
 {
     ENTER();
     *total = g.memory;
-    *free_bytes = g.memory - used();
+    *free_bytes = g.memory - sum_of(g.device);
     return cudaSuccess;
 }
 
@@ -267,7 +267,7 @@ cudaError_t cudaMalloc(void **ptr, size_t size)
     if (entered != cudaSuccess) {
         return entered;
     }
-    if (used() + size > g.memory || size == 0) {
+    if (sum_of(g.device) + size > g.memory || size == 0) {
         return say(size == 0 ? cudaErrorInvalidValue : cudaErrorMemoryAllocation);
     }
     *ptr = malloc(size);
@@ -681,7 +681,8 @@ static const struct fake_control control = {
         return (long)(g.device.size() + g.pinned.size() + g.streams.size() + g.events.size() +
                       g.plans.size());
     },
-    []() { return used(); },
+    []() { return sum_of(g.device); },
+    []() { return sum_of(g.pinned); },
     []() { return g.violations; },
     []() { return g.violation.c_str(); },
     []() { return g.launches; },

@@ -32,7 +32,8 @@ struct fake_control {
     long (*calls)(void);                       /* since reset() */
     const char *(*call_name)(long at);
     long (*live)(void); /* allocations, streams, events, plans */
-    size_t (*memory_used)(void);
+    size_t (*memory_used)(void); /* bytes on the device */
+    size_t (*pinned_used)(void); /* and pinned on the host */
     long (*violations)(void); /* since reset() */
     const char *(*violation)(void);
     long (*launches)(void);

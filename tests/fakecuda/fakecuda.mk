@@ -47,7 +47,7 @@ $(NVCC_FAKE)/pairmill-cuda.so: $(CUDA_SRC) $(NVCC_FAKE)/libcudart.so.13
 # What the loader asks for first.
 $(FAKE_DIR)/libcuda.so.1:
 	@mkdir -p $(@D)
-	$(Q)echo 'int fake_driver;' | $(CC) -shared -fPIC -x c - -o $@
+	$(Q)echo 'int fake_driver;' | $(CC) -shared -fPIC -Wl,-soname,$(@F) -x c - -o $@
 
 # A plugin of another version.
 $(FAKE_DIR)/old-plugin.so:

@@ -141,8 +141,14 @@ void pm_gpu_trim(struct pm_gpu *gpu)
     struct pm_cuda_status status = {.code = PM_CUDA_OK};
     if (pm_gpu_alive(gpu)) {
         forget(gpu);
+        gpu->holds = false;
         pm_gpu_check(gpu, gpu->api->trim(gpu->cuda, &status), &status);
     }
+}
+
+bool pm_gpu_holds(const struct pm_gpu *gpu)
+{
+    return pm_gpu_alive(gpu) && gpu->holds;
 }
 
 bool pm_gpu_has(const struct pm_gpu *gpu, const struct pm_image *gt, const struct pm_image *target)

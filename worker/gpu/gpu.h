@@ -58,8 +58,10 @@ const struct pm_cuda_info *pm_gpu_info(const struct pm_gpu *gpu);
 struct pm_gpu_counts pm_gpu_counts(const struct pm_gpu *gpu);
 /* Turns it off for good: its numbers are wrong. */
 void pm_gpu_distrust(struct pm_gpu *gpu, const char *why);
-/* Gives the device memory back until the next pair. */
+/* Gives device memory and pinned memory back until the next pair. */
 void pm_gpu_trim(struct pm_gpu *gpu);
+/* Whether there is something to give back. NULL: false. */
+bool pm_gpu_holds(const struct pm_gpu *gpu);
 
 /* gpusearch.c: proposes shifts, best first, at most max; (0, 0) is not added. gt_key: equal keys
  * mean the same gt, which then stays on the device; 0: not known. False: let the CPU do it. */

@@ -75,6 +75,7 @@ static bool bring_pair(struct pm_gpu *gpu, const struct pm_align_query *query, i
     double mean = pm_prep_mean(query->gt->prep);
     bool kept;
 
+    gpu->holds = true;
     if (!PM_GPU_CALL(gpu, begin, &shape)) {
         return false;
     }

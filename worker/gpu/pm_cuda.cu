@@ -64,9 +64,6 @@ static int make_tools(struct pm_cuda *cuda, struct pm_cuda_status *status)
     for (int i = 0; i < PM_CUDA_CHUNKS; i++) {
         PM_RT(cuda, cudaEventCreateWithFlags(&cuda->sent[i], cudaEventDisableTiming));
     }
-    for (int i = 0; i <= PM_CUDA_CHUNKS; i++) {
-        PM_RT(cuda, cudaHostAlloc((void **)&cuda->pinned[i], PM_CUDA_CHUNK, cudaHostAllocDefault));
-    }
     return PM_CUDA_OK;
 }
 
@@ -80,11 +77,6 @@ static void drop_event(cudaEvent_t event)
 static void drop_tools(struct pm_cuda *cuda)
 {
     struct pm_span *spans[] = {&cuda->upload_span, &cuda->fft_span, &cuda->work_span};
-    for (int i = 0; i <= PM_CUDA_CHUNKS; i++) {
-        if (cuda->pinned[i] != NULL) {
-            cudaFreeHost(cuda->pinned[i]);
-        }
-    }
     for (int i = 0; i < PM_CUDA_CHUNKS; i++) {
         drop_event(cuda->sent[i]);
     }
@@ -118,6 +110,7 @@ static void close_cuda(struct pm_cuda *cuda)
     }
     if (!cuda->hung) {
         pm_release(cuda);
+        pm_release_pinned(cuda);
         drop_tools(cuda);
     }
     free(cuda);

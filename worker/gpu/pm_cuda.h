@@ -156,7 +156,7 @@ struct pm_cuda_api {
      */
     int (*begin)(
         struct pm_cuda *cuda, const struct pm_cuda_shape *shape, struct pm_cuda_status *status);
-    /* Gives all device memory back; begin() makes it again. */
+    /* Gives all device memory and all pinned memory back; begin() makes it again. */
     int (*trim)(struct pm_cuda *cuda, struct pm_cuda_status *status);
     /* Rows [y0, y1) as they lie in host memory; ascending, without gaps, from row 0. Returns when
      * the host memory may change, not when the copy has arrived. */

@@ -294,6 +294,32 @@ static int pm_take(
     return PM_CUDA_OK;
 }
 
+static int pm_take_pinned(struct pm_cuda *cuda, struct pm_cuda_status *status)
+{
+    for (int i = 0; i <= PM_CUDA_CHUNKS; i++) {
+        if (cuda->pinned[i] == NULL) {
+            PM_RT(cuda,
+                cudaHostAlloc((void **)&cuda->pinned[i], PM_CUDA_CHUNK, cudaHostAllocDefault));
+        }
+    }
+    return PM_CUDA_OK;
+}
+
+/* As pm_release(); no copy may be under way. */
+static void pm_release_pinned(struct pm_cuda *cuda)
+{
+    for (int i = 0; i <= PM_CUDA_CHUNKS; i++) {
+        if (cuda->pinned[i] != NULL) {
+            cudaFreeHost(cuda->pinned[i]);
+            cuda->pinned[i] = NULL;
+        }
+    }
+    for (int i = 0; i < PM_CUDA_CHUNKS; i++) {
+        cuda->in_use[i] = false;
+    }
+    cudaGetLastError();
+}
+
 /* What may be held in all, other programs' memory left alone. */
 static int pm_allowance(struct pm_cuda *cuda, uint64_t *bytes, struct pm_cuda_status *status)
 {

@@ -176,6 +176,9 @@ static int begin(
     if (code == PM_CUDA_OK) {
         code = make_plans(cuda, status);
     }
+    if (code == PM_CUDA_OK) {
+        code = pm_take_pinned(cuda, status);
+    }
     if (code != PM_CUDA_OK) {
         pm_release(cuda);
         return code;
@@ -191,6 +194,7 @@ static int trim(struct pm_cuda *cuda, struct pm_cuda_status *status)
     PM_TRY(pm_wait_event(cuda, cuda->done, status));
     PM_TRY(pm_settle(cuda, status));
     pm_release(cuda);
+    pm_release_pinned(cuda);
     return PM_CUDA_OK;
 }
 
