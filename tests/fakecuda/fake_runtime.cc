@@ -694,4 +694,4 @@ extern "C" const struct fake_control *fake_cuda(void)
 }
 
 /* A program that does not know it runs on a double finds it ready; after g, which is above. */
-static const bool ready = (control_reset(1, 0), true);
+static const bool ready = (fftwf_make_planner_thread_safe(), control_reset(1, 0), true);

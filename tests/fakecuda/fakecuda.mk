@@ -12,6 +12,8 @@ FAKE := $(FAKE_DIR)/pairmill-cuda.so $(FAKE_DIR)/old-plugin.so $(FAKE_DIR)/libcu
 # The same source on a CPU: compiled by the host against a double of CUDA and cuFFT, for the tests.
 FAKE_FLAGS = -std=c++17 $(OPT) -Wall -Wextra -Wno-unknown-pragmas $(if $(WERROR),-Werror) \
 	-ffp-contract=off -fPIC -Itests/fakecuda -Iworker/gpu -pthread $(SAN_FLAGS)
+# FFTW's planner is one for the whole process, where other workers use it, too.
+FAKE_LIBS := -lfftw3f_threads -lfftw3f -lm
 # fake_run.cc plays the device under TSan and must not be watched itself.
 FAKE_SRC := tests/fakecuda/fake_runtime.cc
 
@@ -25,7 +27,7 @@ $(FAKE_DIR)/pairmill-cuda.so: $(CUDA_SRC) $(FAKE_SRC) $(FAKE_DIR)/fake_run.o
 	@mkdir -p $(@D)
 	$(SAY) CXX $@
 	$(Q)$(CXX) $(FAKE_FLAGS) -shared -x c++ worker/gpu/pm_cuda.cu $(FAKE_SRC) -x none \
-	    $(FAKE_DIR)/fake_run.o -lfftw3f -lm -o $@
+	    $(FAKE_DIR)/fake_run.o $(FAKE_LIBS) -o $@
 
 # The plugin as nvcc compiles its host code, on the double as its CUDA runtime and cuFFT.
 NVCC_FAKE := $(FAKE_DIR)/nvcc
@@ -34,7 +36,7 @@ $(NVCC_FAKE)/libcudart.so.13: tests/fakecuda/fake_kernels.cc $(CUDA_SRC) $(FAKE_
 	@mkdir -p $(@D)
 	$(SAY) CXX $@
 	$(Q)$(CXX) $(FAKE_FLAGS) -shared -Wl,-soname,libcudart.so.13 $(FAKE_SRC) \
-	    tests/fakecuda/fake_kernels.cc $(FAKE_DIR)/fake_run.o -lfftw3f -lm -o $@
+	    tests/fakecuda/fake_kernels.cc $(FAKE_DIR)/fake_run.o $(FAKE_LIBS) -o $@
 	$(Q)echo 'int fake_cufft;' | $(CC) -shared -fPIC -Wl,-soname,libcufft.so.12 -x c - \
 	    -o $(@D)/libcufft.so.12
 

@@ -119,7 +119,7 @@ def build_plugin(build, source):
     if not os.path.exists(runtime):
         must(flags + ["-Iworker/gpu", "-c", "tests/fakecuda/fake_runtime.cc", "-o", runtime])
     must(flags + ["-I" + source, "-shared", "-x", "c++", source + "/pm_cuda.cu", "-x", "none", runtime,
-                  fakes + "/fake_run.o", "-lfftw3f", "-lm", "-o", plugin])
+                  fakes + "/fake_run.o", "-lfftw3f_threads", "-lfftw3f", "-lm", "-o", plugin])
     return plugin
 
 
