@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #define ALIGN_BYTES 64
+#define PAGE_BYTES 4096 /* every page size is a multiple */
 /* From here on buffers get huge pages where the system has them: 512 times fewer first touches. */
 #define HUGE_FROM ((size_t)4 << 20)
 #define HUGE_BYTES ((size_t)2 << 20)
@@ -18,9 +19,11 @@ struct kept {
 };
 
 struct pm_bufpool {
+    struct pm_bufsource source; /* constant, as the next */
+    struct pm_bufpool *plain;
     pthread_mutex_t mutex; /* guards all below */
     struct kept *oldest, *newest;
-    size_t keep_bytes; /* constant */
+    size_t keep_bytes;
     size_t kept_bytes;
     int64_t out; /* buffers handed out and not put back */
 };
@@ -41,26 +44,51 @@ static size_t capacity_of(size_t bytes)
     return bytes < ALIGN_BYTES ? ALIGN_BYTES : bytes;
 }
 
-static void *allocate(size_t capacity)
+/* In units of `small` bytes, or of huge pages. */
+static void *aligned(size_t bytes, size_t small)
 {
-    void *data;
-
-    if (capacity < HUGE_FROM) {
-        return aligned_alloc(ALIGN_BYTES, capacity);
-    }
-    data = aligned_alloc(HUGE_BYTES, (capacity + HUGE_BYTES - 1) / HUGE_BYTES * HUGE_BYTES);
-    if (data != NULL) {
-        (void)madvise(data, capacity, MADV_HUGEPAGE); /* a wish: not every kernel has them */
+    size_t unit = bytes < HUGE_FROM ? small : HUGE_BYTES;
+    void *data = aligned_alloc(unit, (bytes + unit - 1) / unit * unit);
+    if (data != NULL && unit == HUGE_BYTES) {
+        (void)madvise(data, bytes, MADV_HUGEPAGE); /* a wish: not every kernel has them */
     }
     return data;
 }
 
+static void *allocate(void *ctx, size_t capacity)
+{
+    (void)ctx;
+    return aligned(capacity, ALIGN_BYTES);
+}
+
+void *pm_bufpool_pages(size_t bytes)
+{
+    return aligned(bytes, PAGE_BYTES);
+}
+
+static void release(void *ctx, void *data, size_t capacity)
+{
+    (void)ctx;
+    (void)capacity;
+    free(data);
+}
+
+static const struct pm_bufsource heap = {allocate, release, NULL};
+
 enum pm_code pm_bufpool_new(struct pm_bufpool **out, size_t keep_bytes, struct pm_err *err)
+{
+    return pm_bufpool_new_from(out, keep_bytes, &heap, NULL, err);
+}
+
+enum pm_code pm_bufpool_new_from(struct pm_bufpool **out, size_t keep_bytes,
+    const struct pm_bufsource *source, struct pm_bufpool *plain, struct pm_err *err)
 {
     struct pm_bufpool *pool = calloc(1, sizeof *pool);
     if (pool == NULL) {
         return pm_err_set(err, PM_ENOMEM, "no memory for a buffer pool");
     }
+    pool->source = *source;
+    pool->plain = plain;
     pool->keep_bytes = keep_bytes;
     pthread_mutex_init(&pool->mutex, NULL);
     *out = pool;
@@ -84,11 +112,11 @@ static void push_kept(struct pm_bufpool *pool, struct kept *kept, size_t capacit
     pool->kept_bytes += capacity;
 }
 
-/* Mutex held. Takes the oldest off while more than keep_bytes are kept; chained by newer. */
-static struct kept *take_surplus(struct pm_bufpool *pool)
+/* Mutex held. Takes the oldest off while more than most bytes are kept; chained by newer. */
+static struct kept *take_surplus(struct pm_bufpool *pool, size_t most)
 {
     struct kept *surplus = NULL;
-    while (pool->kept_bytes > pool->keep_bytes) {
+    while (pool->kept_bytes > most) {
         struct kept *kept = pool->oldest;
         assert(kept != NULL); /* kept_bytes is what the list holds */
         unlink_kept(pool, kept);
@@ -98,11 +126,11 @@ static struct kept *take_surplus(struct pm_bufpool *pool)
     return surplus;
 }
 
-static void free_chain(struct kept *kept)
+static void free_chain(struct pm_bufpool *pool, struct kept *kept)
 {
     while (kept != NULL) {
         struct kept *next = kept->newer;
-        free(kept);
+        pool->source.free(pool->source.ctx, kept, kept->capacity);
         kept = next;
     }
 }
@@ -113,7 +141,7 @@ void pm_bufpool_free(struct pm_bufpool *pool)
         return;
     }
     assert(pool->out == 0);
-    free_chain(pool->oldest);
+    free_chain(pool, pool->oldest);
     pthread_mutex_destroy(&pool->mutex);
     free(pool);
 }
@@ -127,7 +155,7 @@ void *pm_bufpool_get(struct pm_bufpool *pool, size_t bytes)
         return NULL;
     }
     if (pool == NULL) {
-        return allocate(capacity);
+        return heap.alloc(heap.ctx, capacity);
     }
     pthread_mutex_lock(&pool->mutex);
     kept = pool->newest; /* the one most likely still in some cache */
@@ -143,7 +171,7 @@ void *pm_bufpool_get(struct pm_bufpool *pool, size_t bytes)
         return kept;
     }
 
-    void *data = allocate(capacity);
+    void *data = pool->source.alloc(pool->source.ctx, capacity);
     if (data == NULL) {
         pthread_mutex_lock(&pool->mutex);
         pool->out--;
@@ -161,7 +189,7 @@ void pm_bufpool_put(struct pm_bufpool *pool, void *data, size_t bytes)
         return;
     }
     if (pool == NULL) {
-        free(data);
+        heap.free(heap.ctx, data, capacity);
         return;
     }
     pthread_mutex_lock(&pool->mutex);
@@ -171,10 +199,12 @@ void pm_bufpool_put(struct pm_bufpool *pool, void *data, size_t bytes)
         push_kept(pool, data, capacity);
         data = NULL;
     }
-    surplus = take_surplus(pool);
+    surplus = take_surplus(pool, pool->keep_bytes);
     pthread_mutex_unlock(&pool->mutex);
-    free(data); /* too large to keep at all */
-    free_chain(surplus);
+    if (data != NULL) { /* too large to keep at all */
+        pool->source.free(pool->source.ctx, data, capacity);
+    }
+    free_chain(pool, surplus);
 }
 
 size_t pm_bufpool_kept(struct pm_bufpool *pool)
@@ -183,4 +213,26 @@ size_t pm_bufpool_kept(struct pm_bufpool *pool)
     size_t bytes = pool->kept_bytes;
     pthread_mutex_unlock(&pool->mutex);
     return bytes;
+}
+
+void pm_bufpool_set_keep(struct pm_bufpool *pool, size_t keep_bytes)
+{
+    pthread_mutex_lock(&pool->mutex);
+    pool->keep_bytes = keep_bytes;
+    struct kept *surplus = take_surplus(pool, keep_bytes);
+    pthread_mutex_unlock(&pool->mutex);
+    free_chain(pool, surplus);
+}
+
+void pm_bufpool_trim(struct pm_bufpool *pool)
+{
+    pthread_mutex_lock(&pool->mutex);
+    struct kept *surplus = take_surplus(pool, 0);
+    pthread_mutex_unlock(&pool->mutex);
+    free_chain(pool, surplus);
+}
+
+struct pm_bufpool *pm_bufpool_plain(struct pm_bufpool *pool)
+{
+    return pool != NULL && pool->plain != NULL ? pool->plain : pool;
 }

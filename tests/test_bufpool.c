@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -64,6 +65,62 @@ static void keeps_no_more_than_told_and_drops_the_oldest(void **state)
     pm_bufpool_free(pool);
 }
 
+struct counts {
+    int taken, given;
+};
+
+static void *take_counted(void *ctx, size_t bytes)
+{
+    ((struct counts *)ctx)->taken++;
+    return bytes > 100000 ? NULL : pm_bufpool_pages(bytes);
+}
+
+static void give_counted(void *ctx, void *data, size_t bytes)
+{
+    ((struct counts *)ctx)->given++;
+    memset(data, 0, bytes);
+    free(data);
+}
+
+/* Buffers come from the source and go back there, whichever way they leave the pool. */
+static void special_memory_comes_from_its_source(void **state)
+{
+    struct counts counts = {0};
+    const struct pm_bufsource source = {take_counted, give_counted, &counts};
+    struct pm_bufpool *plain, *pool;
+    void *data[3];
+    (void)state;
+    assert_int_equal(pm_bufpool_new(&plain, 0, NULL), PM_OK);
+    assert_int_equal(pm_bufpool_new_from(&pool, 20000, &source, plain, NULL), PM_OK);
+    assert_ptr_equal(pm_bufpool_plain(pool), plain);
+    assert_ptr_equal(pm_bufpool_plain(plain), plain);
+    assert_null(pm_bufpool_plain(NULL));
+    assert_null(pm_bufpool_get(pool, 200000));
+    for (int i = 0; i < 3; i++) {
+        data[i] = pm_bufpool_get(pool, 8192);
+        assert_int_equal((uintptr_t)data[i] % 4096, 0);
+    }
+    assert_int_equal(counts.taken, 4);
+    for (int i = 0; i < 3; i++) {
+        pm_bufpool_put(pool, data[i], 8192); /* the third is too many */
+    }
+    assert_int_equal(counts.given, 1);
+    data[0] = pm_bufpool_get(pool, 30000); /* too large to be kept */
+    pm_bufpool_put(pool, data[0], 30000);
+    assert_int_equal(counts.given, 2);
+    pm_bufpool_set_keep(pool, 10000);
+    assert_int_equal(counts.given, 3);
+    pm_bufpool_trim(pool);
+    assert_int_equal(counts.given, 4);
+    assert_int_equal(pm_bufpool_kept(pool), 0);
+    data[0] = pm_bufpool_get(pool, 8192);
+    pm_bufpool_put(pool, data[0], 8192);
+    pm_bufpool_free(pool);
+    assert_int_equal(counts.given, 5);
+    assert_int_equal(counts.taken, 6);
+    pm_bufpool_free(plain);
+}
+
 static void works_without_a_pool(void **state)
 {
     (void)state;
@@ -117,6 +174,7 @@ int main(void)
         cmocka_unit_test(sizes_are_served_and_reused),
         cmocka_unit_test(a_nearly_equal_size_shares),
         cmocka_unit_test(keeps_no_more_than_told_and_drops_the_oldest),
+        cmocka_unit_test(special_memory_comes_from_its_source),
         cmocka_unit_test(works_without_a_pool),
         cmocka_unit_test(threads_never_share_a_buffer),
     };

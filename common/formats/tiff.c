@@ -285,7 +285,7 @@ enum pm_code pm_tiff_read(int fd, const char *path, const struct pm_limits *limi
     pm_placer_init(&d.placer, image, d.file.layout.orientation, d.file.layout.invert, sink);
     scratch_bytes = scratch_size(&d);
     if (scratch_bytes > 0) {
-        d.scratch = pm_bufpool_get(pool, scratch_bytes);
+        d.scratch = pm_bufpool_get(pm_bufpool_plain(pool), scratch_bytes);
         if (d.scratch == NULL) {
             rc = pm_err_set(err, PM_ENOMEM, "%s: no memory to decode it", path);
             goto out;
@@ -297,7 +297,7 @@ enum pm_code pm_tiff_read(int fd, const char *path, const struct pm_limits *limi
         image = NULL;
     }
 out:
-    pm_bufpool_put(pool, d.scratch, scratch_bytes);
+    pm_bufpool_put(pm_bufpool_plain(pool), d.scratch, scratch_bytes);
     pm_image_free(image);
     pm_tiff_file_fini(&d.file);
     return rc;

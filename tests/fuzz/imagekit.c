@@ -41,6 +41,11 @@ void pm_bufpool_put(struct pm_bufpool *pool, void *data, size_t bytes)
     free(data);
 }
 
+struct pm_bufpool *pm_bufpool_plain(struct pm_bufpool *pool)
+{
+    return pool;
+}
+
 /* ---- what the reader promises about its rows ---- */
 
 struct watcher {
