@@ -25,6 +25,8 @@ static_assert(
     "cudaHostAlloc");
 SAME(cudaFree, cudaError_t (*)(void *));
 SAME(cudaFreeHost, cudaError_t (*)(void *));
+SAME(cudaHostRegister, cudaError_t (*)(void *, size_t, unsigned));
+SAME(cudaHostUnregister, cudaError_t (*)(void *));
 SAME(cudaStreamCreateWithFlags, cudaError_t (*)(cudaStream_t *, unsigned));
 SAME(cudaStreamDestroy, cudaError_t (*)(cudaStream_t));
 SAME(cudaStreamQuery, cudaError_t (*)(cudaStream_t));
@@ -71,6 +73,7 @@ IS(cudaEventDefault, 0);
 IS(cudaEventDisableTiming, 2);
 IS(cudaStreamNonBlocking, 1);
 IS(cudaHostAllocDefault, 0);
+IS(cudaHostRegisterDefault, 0);
 IS(CUFFT_SUCCESS, 0);
 IS(CUFFT_ALLOC_FAILED, 2);
 IS(CUFFT_INTERNAL_ERROR, 5);

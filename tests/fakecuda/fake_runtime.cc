@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <map>
@@ -27,9 +28,12 @@ struct CUevent_st {
 
 struct op {
     std::function<void()> run;
+    CUevent_st *after; /* it waits for this record of this event; NULL: for nothing */
+    long record;
 };
 
 struct CUstream_st {
+    long number; /* of creation */
     std::deque<op> queue;
     bool draining;
 };
@@ -48,14 +52,17 @@ struct plan {
 };
 
 struct {
-    bool lazy, hang;
+    int order; /* enum fake_order */
+    bool hang;
+    uint64_t random;
     int devices, device_error;
-    size_t memory;
-    std::map<void *, size_t> device, pinned;
+    size_t memory, pinnable;
+    std::map<void *, size_t> device, pinned, registered;
     std::set<CUstream_st *> streams;
     std::set<CUevent_st *> events;
     std::map<int, plan *> plans;
     int next_plan;
+    long next_stream;
     std::vector<const char *> calls;
     long fail_at;
     int fail_mode;
@@ -66,6 +73,71 @@ struct {
     std::string violation;
     std::map<const void *, std::string> names; /* host stubs of an nvcc-built plugin */
 } g;
+
+/* ---- streams ---- */
+
+/* What the first thing on a stream waits for. */
+bool blocked(const CUstream_st *stream)
+{
+    const op &first = stream->queue.front();
+    return g.sticky == cudaSuccess && first.after != NULL && first.after->done < first.record;
+}
+
+void step(CUstream_st *stream)
+{
+    op first = std::move(stream->queue.front());
+    stream->queue.pop_front();
+    if (g.sticky == cudaSuccess) { /* a lost context runs nothing any more */
+        first.run();
+    }
+}
+
+/* Runs one thing on this stream, or, when that must wait, one on the stream it waits for. */
+void advance(CUstream_st *stream)
+{
+    while (blocked(stream)) {
+        CUstream_st *other = stream->queue.front().after->stream;
+        if (other == stream || other->queue.empty()) {
+            fake_violate("a stream waits for what nobody will do");
+            break;
+        }
+        stream = other;
+    }
+    step(stream);
+}
+
+void drain(CUstream_st *stream)
+{
+    while (!stream->queue.empty() && !g.hang) {
+        advance(stream);
+    }
+}
+
+uint64_t random_below(uint64_t n)
+{
+    g.random ^= g.random << 13;
+    g.random ^= g.random >> 7;
+    g.random ^= g.random << 17;
+    return g.random % n;
+}
+
+/* The device gets on by itself, now on this stream, now on that. */
+void run_some()
+{
+    std::vector<CUstream_st *> all(g.streams.begin(), g.streams.end());
+    if (g.order != FAKE_ANY || g.hang || all.empty()) {
+        return;
+    }
+    std::sort(all.begin(), all.end(), [](auto a, auto b) { return a->number < b->number; });
+    for (uint64_t n = random_below(4); n > 0; n--) {
+        CUstream_st *stream = all[random_below(all.size())];
+        if (!stream->queue.empty() && !blocked(stream)) {
+            step(stream);
+        }
+    }
+}
+
+/* ---- errors ---- */
 
 cudaError_t say(cudaError_t e)
 {
@@ -86,6 +158,7 @@ bool lost_by_file()
 cudaError_t enter(const char *name, cudaError_t once)
 {
     g.calls.push_back(name);
+    run_some();
     if (g.sticky == cudaSuccess && lost_by_file()) {
         g.sticky = cudaErrorIllegalAddress;
     }
@@ -117,22 +190,6 @@ cudaError_t enter(const char *name, cudaError_t once)
         }                                                                                          \
     } while (0)
 
-void step(CUstream_st *stream)
-{
-    op first = std::move(stream->queue.front());
-    stream->queue.pop_front();
-    if (g.sticky == cudaSuccess) { /* a lost context runs nothing any more */
-        first.run();
-    }
-}
-
-void drain(CUstream_st *stream)
-{
-    while (!stream->queue.empty() && !g.hang) {
-        step(stream);
-    }
-}
-
 void drain_all()
 {
     for (CUstream_st *stream : g.streams) {
@@ -140,7 +197,7 @@ void drain_all()
     }
 }
 
-void put(CUstream_st *stream, std::function<void()> run)
+void put(CUstream_st *stream, std::function<void()> run, CUevent_st *after = NULL, long record = 0)
 {
     if (g.streams.count(stream) == 0) {
         fake_violate("%s: a stream that does not exist", g.calls.back());
@@ -150,8 +207,8 @@ void put(CUstream_st *stream, std::function<void()> run)
         g.poison_next = false;
         run = []() { g.sticky = cudaErrorLaunchFailure; };
     }
-    stream->queue.push_back(op{std::move(run)});
-    if (!g.lazy) {
+    stream->queue.push_back(op{std::move(run), after, record});
+    if (g.order == FAKE_EAGER) {
         drain(stream);
     }
 }
@@ -310,11 +367,43 @@ cudaError_t cudaFreeHost(void *ptr)
     return e != cudaSuccess ? e : say(g.sticky);
 }
 
+cudaError_t cudaHostRegister(void *ptr, size_t size, unsigned int flags)
+{
+    cudaError_t entered = enter(__func__, cudaErrorMemoryAllocation);
+    const uintptr_t page = 4096, from = (uintptr_t)ptr;
+    (void)flags;
+    if (entered != cudaSuccess) {
+        return entered;
+    }
+    need(from % page == 0, "memory that begins within a page");
+    for (const auto &m : g.registered) {
+        uintptr_t other = (uintptr_t)m.first;
+        need(from + size <= other / page * page || from >= other + m.second,
+            "memory that is registered already");
+    }
+    if (sum_of(g.registered) + size > g.pinnable) {
+        return say(cudaErrorMemoryAllocation);
+    }
+    g.registered[ptr] = size;
+    return cudaSuccess;
+}
+
+cudaError_t cudaHostUnregister(void *ptr)
+{
+    cudaError_t e = enter(__func__, cudaErrorInvalidValue);
+    need(g.registered.erase(ptr) == 1, "not registered memory");
+    return e != cudaSuccess ? e : say(g.sticky);
+}
+
+static bool is_pinned(const void *at, size_t bytes)
+{
+    return inside(g.pinned, at, bytes) || inside(g.registered, at, bytes);
+}
+
 static void copy(void *dst, const void *src, size_t count, enum cudaMemcpyKind kind)
 {
-    const std::map<void *, size_t> &from = kind == cudaMemcpyHostToDevice ? g.pinned : g.device;
-    const std::map<void *, size_t> &to = kind == cudaMemcpyHostToDevice ? g.device : g.pinned;
-    bool ok = inside(from, src, count) && inside(to, dst, count);
+    bool up = kind == cudaMemcpyHostToDevice;
+    bool ok = is_pinned(up ? src : dst, count) && inside(g.device, up ? dst : src, count);
     need(ok, "a copy outside live device memory or pinned host memory");
     if (ok) {
         memcpy(dst, src, count);
@@ -348,6 +437,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned int flags)
     ENTER();
     (void)flags;
     *stream = new CUstream_st();
+    (*stream)->number = ++g.next_stream;
     g.streams.insert(*stream);
     return cudaSuccess;
 }
@@ -376,12 +466,8 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
     ENTER();
     (void)flags;
     need(g.events.count(event) == 1, "no such event");
-    long until = event->recorded;
-    put(stream, [=]() {
-        while (event->done < until && !event->stream->queue.empty()) {
-            step(event->stream);
-        }
-    });
+    put(
+        stream, []() {}, event, event->recorded);
     return cudaSuccess;
 }
 
@@ -422,7 +508,7 @@ cudaError_t cudaEventQuery(cudaEvent_t event)
         return cudaErrorNotReady;
     }
     while (event->done < event->recorded && !event->stream->queue.empty()) {
-        step(event->stream);
+        advance(event->stream);
     }
     return say(g.sticky);
 }
@@ -642,14 +728,15 @@ cufftResult cufftExecC2R(cufftHandle handle, cufftComplex *in, cufftReal *out)
 
 /* ---- control ---- */
 
-static void control_reset(uint64_t seed, int lazy)
+static void control_reset(uint64_t seed, int order)
 {
     fake_seed(seed);
-    g.lazy = lazy != 0;
+    g.random = seed * 0x9e3779b97f4a7c15u | 1;
+    g.order = order;
     g.hang = false;
     g.devices = 1;
     g.device_error = 0;
-    g.memory = (size_t)1 << 30;
+    g.memory = g.pinnable = (size_t)1 << 30;
     g.calls.clear();
     g.fail_at = 0;
     g.fail_name.clear();
@@ -666,6 +753,7 @@ static const struct fake_control control = {
         g.device_error = error;
     },
     [](size_t total) { g.memory = total; },
+    [](size_t total) { g.pinnable = total; },
     [](long at, int mode) {
         g.fail_at = at;
         g.fail_mode = mode;
@@ -678,11 +766,11 @@ static const struct fake_control control = {
     []() { return (long)g.calls.size(); },
     [](long at) { return at > 0 && at <= (long)g.calls.size() ? g.calls[(size_t)at - 1] : ""; },
     []() {
-        return (long)(g.device.size() + g.pinned.size() + g.streams.size() + g.events.size() +
-                      g.plans.size());
+        return (long)(g.device.size() + g.pinned.size() + g.registered.size() + g.streams.size() +
+                      g.events.size() + g.plans.size());
     },
     []() { return sum_of(g.device); },
-    []() { return sum_of(g.pinned); },
+    []() { return sum_of(g.pinned) + sum_of(g.registered); },
     []() { return g.violations; },
     []() { return g.violation.c_str(); },
     []() { return g.launches; },
