@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "cli/bench_scene.h"
+#include "common/bufpool.h"
 #include "common/clock.h"
+#include "common/convert.h"
 #include "worker/align_step.h"
 #include "worker/bitmap.h"
 #include "worker/gpu/gputest.h"
@@ -43,6 +45,7 @@ struct bench {
     struct pm_cli *cli;
     const struct pm_conf *conf;
     struct pm_gpu *gpu;
+    struct pm_bufpool *pool; /* for targets, as a worker has it */
     struct pm_aligner *aligner;
     struct pm_image *gt, *target;
     struct pm_prep *gt_prep, *target_prep;
@@ -150,6 +153,18 @@ static void drop_target(struct bench *b)
     b->target = NULL;
 }
 
+/* Into the memory a worker's decoder would have filled. */
+static enum pm_code move_target(struct bench *b, struct pm_err *err)
+{
+    struct pm_image *moved = NULL;
+    enum pm_code rc = pm_convert(b->target, b->target->sample, b->pool, &moved, err);
+    if (rc == PM_OK) {
+        pm_image_free(b->target);
+        b->target = moved;
+    }
+    return rc;
+}
+
 /* One target, drawn anew: the gt is the same for the same seed. */
 static enum pm_code run_target(
     struct bench *b, struct pm_bench_size size, int number, struct pm_err *err)
@@ -167,6 +182,9 @@ static enum pm_code run_target(
     } else if (rc == PM_OK) {
         b->gt = gt;
         rc = pm_prep_of_image(&b->gt_prep, b->gt, err);
+    }
+    if (rc == PM_OK) {
+        rc = move_target(b, err);
     }
     if (rc == PM_OK) {
         rc = pm_prep_of_image(&b->target_prep, b->target, err);
@@ -214,6 +232,10 @@ static enum pm_code run_all(struct bench *b, struct pm_bench_size size, struct p
     FILE *to = b->cli->out;
     enum pm_code rc = pm_aligner_new(&b->aligner, NULL, err);
 
+    if (rc == PM_OK) { /* one buffer is enough */
+        rc =
+            pm_gpu_pool(b->gpu, pm_image_bytes(size.w, size.h, 3, PM_U16) * 2, NULL, &b->pool, err);
+    }
     fprintf(to, "%s\n%dx%d px, 16-bit RGB, +-%d px; times in ms, one thread\n\n",
         pm_gpu_state(b->gpu), size.w, size.h, b->conf->max_shift);
     fputs("| target | MB up | upload | GB/s | cuFFT | kernels | search | mask + loss | CPU: both | "
@@ -226,7 +248,8 @@ static enum pm_code run_all(struct bench *b, struct pm_bench_size size, struct p
         fputs(
             "\nupload, cuFFT: by the device's clock; kernels: all of the device's work, cuFFT and "
             "waiting for the\nupload included; search: upload to the confirmed shift with its "
-            "quality, as a worker sees it.\n",
+            "quality, as a worker sees it.\nTargets lie in pinned memory, as a worker's do; the gt "
+            "goes through pinned buffers.\n",
             to);
         print_model(to, size);
     }

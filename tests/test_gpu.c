@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "common/bufpool.h"
 #include "common/log.h"
 #include "tests/lib/fakegpu.h"
 
@@ -23,6 +24,16 @@ static struct pm_synth spec_of(int w, int h, int channels, enum pm_sample sample
         .photon = 0.002,
         .read = 0.01,
         .seed = (uint64_t)w + sample};
+}
+
+static struct pm_gpu *open_gpu(uint32_t luma_px)
+{
+    struct pm_gpu_opts opts = fakegpu_opts();
+    struct pm_gpu *gpu = NULL;
+    struct pm_err err;
+    opts.luma_px = luma_px;
+    assert_int_equal(pm_gpu_open(&gpu, &opts, &err), PM_OK);
+    return gpu;
 }
 
 static void compare_shift(const struct fakegpu_pair *pair, struct pm_gpu *gpu, int64_t gt_key)
@@ -60,7 +71,8 @@ static void compare_mask(const struct fakegpu_pair *pair, struct pm_gpu *gpu, in
     pm_bitmap_fini(&got);
 }
 
-/* Sizes that are no multiple of anything, all sample types, eager and lazy, other orders. */
+/* Sizes that are no multiple of anything, all sample types, luma as fine and coarser, in every
+ * order the device may take. */
 static void test_parity(void **state)
 {
     const struct fake_control *fake = fakegpu_control();
@@ -76,8 +88,8 @@ static void test_parity(void **state)
         struct fakegpu_pair pair;
         struct pm_gpu *gpu;
         fakegpu_pair_make(&pair, &spec);
-        fake->reset(i + 1, (int)(i % 2));
-        gpu = fakegpu_open();
+        fake->reset(i + 1, (int)(i % FAKE_ORDERS));
+        gpu = open_gpu(i % 2 == 1 ? 3000 : 0);
         compare_shift(&pair, gpu, 0);
         compare_mask(&pair, gpu, 5, -7);
         compare_mask(&pair, gpu, 0, 0); /* any shift, also a wrong one: many rejected pixels */
@@ -110,12 +122,106 @@ static void test_other_pixels_than_were_decoded(void **state)
     fakegpu_pair_free(&other);
 }
 
+static uint64_t image_bytes(const struct fakegpu_pair *pair)
+{
+    return pair->gt->bytes;
+}
+
+/* What was uploaded for a pair, and how much of it the host copied first. */
+static void expect_sent(struct pm_gpu *gpu, uint64_t sent, uint64_t staged)
+{
+    struct pm_cuda_times times = pm_gpu_times(gpu);
+    assert_int_equal(times.upload_bytes, sent);
+    assert_int_equal(times.staged_bytes, staged);
+}
+
+/* Images in the gpu's own memory are read where they lie; a buffer that comes back is pinned still.
+ * When nothing is wanted any more, all of it goes back. */
+static void test_straight_from_pinned_memory(void **state)
+{
+    const struct fake_control *fake = fakegpu_control();
+    struct pm_synth spec = spec_of(90, 71, 3, PM_U16);
+    (void)state;
+    for (int order = FAKE_EAGER; order < FAKE_ORDERS; order++) {
+        struct fakegpu_pair pair;
+        struct pm_bufpool *pool;
+        struct pm_err err;
+        struct pm_gpu *gpu;
+        fake->reset(31, order);
+        gpu = fakegpu_open();
+        assert_int_equal(pm_gpu_pool(gpu, 1 << 20, NULL, &pool, &err), PM_OK);
+        fakegpu_pair_make(&pair, &spec);
+        fakegpu_pair_move(&pair, pool);
+        assert_true(fake->pinned_used() >= image_bytes(&pair));
+        compare_shift(&pair, gpu, 3);
+        expect_sent(gpu, 2 * image_bytes(&pair), image_bytes(&pair)); /* the gt lies elsewhere */
+        fakegpu_pair_move(&pair, NULL);
+        fakegpu_pair_move(&pair, pool); /* the same buffer */
+        compare_shift(&pair, gpu, 3);
+        expect_sent(gpu, image_bytes(&pair), 0);
+        fakegpu_pair_move(&pair, NULL);
+        pm_gpu_end_pair(gpu);
+        assert_true(pm_gpu_holds(gpu));
+        pm_gpu_trim(gpu);
+        assert_false(pm_gpu_holds(gpu));
+        assert_int_equal(fake->memory_used() + fake->pinned_used(), 0);
+        compare_shift(&pair, gpu, 3); /* and it goes on */
+        fakegpu_pair_free(&pair);
+        assert_int_equal(pm_gpu_counts(gpu).unpinned, 0);
+        pm_gpu_close(gpu);
+        assert_int_equal(fake->violations() + fake->live(), 0);
+    }
+}
+
+/* No more memory may be pinned, or too many buffers are: ordinary memory does as well. */
+static void test_memory_that_cannot_be_pinned(void **state)
+{
+    const struct fake_control *fake = fakegpu_control();
+    struct pm_synth spec = spec_of(80, 60, 1, PM_U16);
+    struct fakegpu_pair pair;
+    struct pm_gpu *gpu = fakegpu_open();
+    struct pm_bufpool *pool;
+    void *many[PM_CUDA_PINS];
+    struct pm_err err;
+    (void)state;
+    fakegpu_pair_make(&pair, &spec);
+    assert_int_equal(pm_gpu_pool(gpu, 0, NULL, &pool, &err), PM_OK);
+    fake->set_pinnable(image_bytes(&pair) / 2);
+    fakegpu_pair_move(&pair, pool);
+    assert_int_equal(fake->pinned_used(), 0);
+    assert_int_equal(pm_gpu_counts(gpu).unpinned, 1);
+    compare_shift(&pair, gpu, 0);
+    expect_sent(gpu, 2 * image_bytes(&pair), 2 * image_bytes(&pair));
+    fake->set_pinnable((size_t)1 << 30);
+    for (int i = 0; i < PM_CUDA_PINS; i++) {
+        many[i] = pm_bufpool_get(pool, 10000);
+    }
+    fakegpu_pair_move(&pair, NULL);
+    fakegpu_pair_move(&pair, pool);
+    assert_int_equal(pm_gpu_counts(gpu).unpinned, 2);
+    compare_shift(&pair, gpu, 0);
+    pm_bufpool_put(pool, many[0], 10000);
+    fakegpu_pair_move(&pair, NULL);
+    fakegpu_pair_move(&pair, pool); /* there is room again */
+    assert_int_equal(pm_gpu_counts(gpu).unpinned, 2);
+    for (int i = 1; i < PM_CUDA_PINS; i++) {
+        pm_bufpool_put(pool, many[i], 10000);
+    }
+    assert_int_equal(pm_gpu_counts(gpu).failures + pm_gpu_counts(gpu).refused, 0);
+    fakegpu_pair_free(&pair);
+    pm_gpu_close(gpu);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_parity, fakegpu_set_up, fakegpu_tear_down),
         cmocka_unit_test_setup_teardown(
             test_other_pixels_than_were_decoded, fakegpu_set_up, fakegpu_tear_down),
+        cmocka_unit_test_setup_teardown(
+            test_straight_from_pinned_memory, fakegpu_set_up, fakegpu_tear_down),
+        cmocka_unit_test_setup_teardown(
+            test_memory_that_cannot_be_pinned, fakegpu_set_up, fakegpu_tear_down),
     };
     pm_log_init(PM_LOG_ERR, 0);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,7 @@
 struct fixture {
     const struct fake_control *fake;
     struct fakegpu_pair pair;
+    struct pm_bufpool *pool;  /* of the gpu at hand */
     struct pm_mask_scan scan; /* the CPU's */
     struct pm_bitmap mask;
     struct pm_shift shift;
@@ -55,11 +56,14 @@ static int group_tear_down(void **state)
 /* A worker's way through a pair, the CPU doing what the GPU does not; the answers are compared. */
 static void do_pair(struct fixture *f, struct pm_gpu *gpu)
 {
-    struct pm_shift shift = fakegpu_find(&f->pair, PM_METHOD_GPU, gpu, 1);
-    struct pm_mask_scan scan = fakegpu_scan(&f->pair, shift.dy, shift.dx);
+    struct pm_shift shift;
+    struct pm_mask_scan scan;
     struct pm_bitmap mask = {0};
     struct pm_err err;
 
+    fakegpu_pair_move(&f->pair, f->pool);
+    shift = fakegpu_find(&f->pair, PM_METHOD_GPU, gpu, 1);
+    scan = fakegpu_scan(&f->pair, shift.dy, shift.dx);
     assert_int_equal(shift.dy, f->shift.dy);
     assert_int_equal(shift.dx, f->shift.dx);
     assert_int_equal(pm_bitmap_init(&mask, scan.overlap.w, scan.overlap.h, NULL, &err), PM_OK);
@@ -72,22 +76,36 @@ static void do_pair(struct fixture *f, struct pm_gpu *gpu)
     assert_true(fakegpu_same_mask(&mask, &f->mask));
     pm_bitmap_fini(&mask);
     pm_gpu_end_pair(gpu);
+    fakegpu_pair_move(&f->pair, NULL);
 }
 
-/* Two pairs of one gt from opening to closing, the given call failing. Whether it was noticed. */
-static bool run_with_failure(struct fixture *f, long at, int mode, bool lazy)
+/* Of one image: the second pair's lies where the first one's was. */
+static struct pm_gpu *open_gpu(struct fixture *f, uint32_t deadline_ms)
 {
     struct pm_gpu_opts opts = fakegpu_opts();
     struct pm_gpu *gpu = NULL;
     struct pm_err err;
+    opts.deadline_ms = deadline_ms != 0 ? deadline_ms : opts.deadline_ms;
+    assert_int_equal(pm_gpu_open(&gpu, &opts, &err), PM_OK);
+    assert_int_equal(pm_gpu_pool(gpu, 1 << 20, NULL, &f->pool, &err), PM_OK);
+    return gpu;
+}
+
+/* Two pairs of one gt from opening to closing, the given call failing. Whether it was noticed. */
+static bool run_with_failure(struct fixture *f, long at, int mode, int order)
+{
+    struct pm_gpu *gpu;
+    struct pm_gpu_counts counts;
     bool noticed;
 
-    f->fake->reset((uint64_t)at + 1, lazy);
+    f->fake->reset((uint64_t)at + 1, order);
     f->fake->fail_at(at, mode);
-    assert_int_equal(pm_gpu_open(&gpu, &opts, &err), PM_OK);
+    gpu = open_gpu(f, 0);
     do_pair(f, gpu);
     do_pair(f, gpu);
-    noticed = !pm_gpu_alive(gpu) || pm_gpu_counts(gpu).failures + pm_gpu_counts(gpu).refused > 0;
+    pm_gpu_trim(gpu);
+    counts = pm_gpu_counts(gpu);
+    noticed = !pm_gpu_alive(gpu) || counts.failures + counts.refused + counts.unpinned > 0;
     if (pm_gpu_alive(gpu) && mode == FAKE_ONCE && at <= f->fake->calls()) {
         int64_t before = pm_gpu_counts(gpu).masks; /* it is as good as before */
         do_pair(f, gpu);
@@ -106,15 +124,15 @@ static bool run_with_failure(struct fixture *f, long at, int mode, bool lazy)
 /* Calls made by two pairs from opening to the end, and those of closing. */
 static void count_calls(struct fixture *f, long *working, long *closing)
 {
-    struct pm_gpu_opts opts = fakegpu_opts();
-    struct pm_gpu *gpu = NULL;
-    struct pm_err err;
-    f->fake->reset(1, 0);
-    assert_int_equal(pm_gpu_open(&gpu, &opts, &err), PM_OK);
+    struct pm_gpu *gpu;
+    f->fake->reset(1, FAKE_EAGER);
+    gpu = open_gpu(f, 0);
     do_pair(f, gpu);
     do_pair(f, gpu);
     assert_int_equal(pm_gpu_counts(gpu).masks, 2);
     assert_int_equal(pm_gpu_counts(gpu).kept, 1);
+    assert_int_equal(pm_gpu_times(gpu).staged_bytes, f->pair.gt->bytes);
+    pm_gpu_trim(gpu);
     *working = f->fake->calls();
     pm_gpu_close(gpu);
     *closing = f->fake->calls() - *working;
@@ -137,7 +155,7 @@ static void test_every_call_fails(void **state)
     count_calls(f, &working, &closing);
     for (int mode = FAKE_ONCE; mode <= FAKE_ASYNC; mode++) {
         for (long at = 1; at <= working + closing; at = next_call(at)) {
-            bool noticed = run_with_failure(f, at, mode, at % 2 == 0);
+            bool noticed = run_with_failure(f, at, mode, (int)at % FAKE_ORDERS);
             tried++;
             /* A poisoned call that puts nothing on a stream strikes the next one that does. */
             if (!noticed && at <= working - (mode == FAKE_ASYNC ? 8 : 0)) {
@@ -155,12 +173,10 @@ static void test_every_call_fails(void **state)
 static void test_a_lost_device_is_left_alone(void **state)
 {
     struct fixture *f = *state;
-    struct pm_gpu_opts opts = fakegpu_opts();
-    struct pm_gpu *gpu = NULL;
-    struct pm_err err;
+    struct pm_gpu *gpu;
     long calls;
-    f->fake->reset(5, 1);
-    assert_int_equal(pm_gpu_open(&gpu, &opts, &err), PM_OK);
+    f->fake->reset(5, FAKE_LAZY);
+    gpu = open_gpu(f, 0);
     do_pair(f, gpu);
     assert_false(pm_gpu_lost(gpu));
     f->fake->fail_name("cudaLaunchKernelExC", FAKE_STICKY);
@@ -180,11 +196,9 @@ static void test_a_lost_device_is_left_alone(void **state)
 static void test_three_failures_in_a_row(void **state)
 {
     struct fixture *f = *state;
-    struct pm_gpu_opts opts = fakegpu_opts();
-    struct pm_gpu *gpu = NULL;
-    struct pm_err err;
-    f->fake->reset(5, 0);
-    assert_int_equal(pm_gpu_open(&gpu, &opts, &err), PM_OK);
+    struct pm_gpu *gpu;
+    f->fake->reset(5, FAKE_EAGER);
+    gpu = open_gpu(f, 0);
     for (int i = 0; i < 3; i++) {
         assert_true(pm_gpu_alive(gpu));
         f->fake->fail_name("cufftExecR2C", FAKE_ONCE);
@@ -200,13 +214,10 @@ static void test_three_failures_in_a_row(void **state)
 static void test_a_hanging_device(void **state)
 {
     struct fixture *f = *state;
-    struct pm_gpu_opts opts = fakegpu_opts();
-    struct pm_gpu *gpu = NULL;
-    struct pm_err err;
+    struct pm_gpu *gpu;
     long calls;
-    opts.deadline_ms = 20;
-    f->fake->reset(5, 1);
-    assert_int_equal(pm_gpu_open(&gpu, &opts, &err), PM_OK);
+    f->fake->reset(5, FAKE_LAZY);
+    gpu = open_gpu(f, 20);
     f->fake->hang(1);
     do_pair(f, gpu);
     assert_true(pm_gpu_lost(gpu));

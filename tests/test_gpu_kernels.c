@@ -63,13 +63,16 @@ static void begin(struct fixture *f, enum pm_sample sample, int channels)
     for (int which = 0; which < 2; which++) {
         const struct pm_image *image = which == PM_CUDA_GT ? f->pair.gt : f->pair.target;
         double mean = pm_prep_mean(which == PM_CUDA_GT ? f->pair.gt_prep : f->pair.target_prep);
-        for (int y = 0; y < H; y += 10) { /* in pieces, as a decoder would */
-            int end = y + 10 < H ? y + 10 : H;
+        for (int y = 0; y < H; y += 16) { /* in pieces, as a decoder would */
+            int end = y + 16 < H ? y + 16 : H;
             assert_int_equal(
-                f->api->upload(f->cuda, which, pm_image_row(image, y), y, end, &f->status),
+                f->api->upload(f->cuda, which, pm_image_row(image, y), y, end, mean, &f->status),
                 PM_CUDA_OK);
         }
-        assert_int_equal(f->api->reduce(f->cuda, which, mean, &total, &f->status), PM_CUDA_OK);
+        assert_int_equal(f->api->reduce(f->cuda, which, &f->status), PM_CUDA_OK);
+    }
+    for (int which = 0; which < 2; which++) {
+        assert_int_equal(f->api->total(f->cuda, which, &total, &f->status), PM_CUDA_OK);
     }
 }
 
@@ -259,12 +262,13 @@ static void test_order(void **state)
     int count;
     (void)state;
     begin(&f, PM_U8, 1);
+    assert_int_equal(f.api->upload(f.cuda, PM_CUDA_TARGET, f.pair.gt->data, 5, 6, 0.5, &f.status),
+        PM_CUDA_FAILED);
     assert_int_equal(
-        f.api->upload(f.cuda, PM_CUDA_TARGET, f.pair.gt->data, 5, 6, &f.status), PM_CUDA_FAILED);
-    assert_int_equal(
-        f.api->upload(f.cuda, PM_CUDA_TARGET, f.pair.gt->data, 0, 6, &f.status), PM_CUDA_OK);
+        f.api->upload(f.cuda, PM_CUDA_TARGET, f.pair.gt->data, 0, 6, 0.5, &f.status), PM_CUDA_OK);
     assert_int_equal(f.api->search(f.cuda, &peak, 1, &count, &f.status), PM_CUDA_FAILED);
-    assert_int_equal(f.api->reduce(f.cuda, PM_CUDA_TARGET, 0.5, &total, &f.status), PM_CUDA_FAILED);
+    assert_int_equal(f.api->reduce(f.cuda, PM_CUDA_TARGET, &f.status), PM_CUDA_FAILED);
+    assert_int_equal(f.api->total(f.cuda, PM_CUDA_TARGET, &total, &f.status), PM_CUDA_FAILED);
     assert_int_equal(f.api->trim(f.cuda, &f.status), PM_CUDA_OK);
     assert_int_equal(f.fake->memory_used(), 0);
     assert_int_equal(f.api->search(f.cuda, &peak, 1, &count, &f.status), PM_CUDA_FAILED);

@@ -56,7 +56,7 @@ static void test_wrong_abi(void **state)
     (void)state;
     snprintf(path, sizeof path, "%s", fakegpu_path());
     snprintf(strrchr(path, '/'), 32, "/old-plugin.so");
-    expect(path, FAKEGPU_DRIVER, "speaks ABI 4711, this pairmill 1");
+    expect(path, FAKEGPU_DRIVER, "speaks ABI 4711, this pairmill 2");
 }
 
 static void test_the_right_one(void **state)

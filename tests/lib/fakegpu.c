@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/convert.h"
 #include "worker/overlapgain.h"
 
 #define MAX_SHIFT 24
@@ -38,8 +39,10 @@ const char *fakegpu_path(void)
 
 struct pm_gpu_opts fakegpu_opts(void)
 {
-    return (struct pm_gpu_opts){
-        .plugin = fakegpu_path(), .driver = FAKEGPU_DRIVER, .deadline_ms = 60000};
+    return (struct pm_gpu_opts){.plugin = fakegpu_path(),
+        .driver = FAKEGPU_DRIVER,
+        .deadline_ms = 60000,
+        .chunk_bytes = 4096};
 }
 
 const struct fake_control *fakegpu_control(void)
@@ -100,6 +103,17 @@ void fakegpu_pair_make(struct fakegpu_pair *pair, const struct pm_synth *spec)
     struct pm_image *gt, *target;
     pm_synth_pair(spec, &gt, &target);
     fakegpu_pair_of(pair, gt, target);
+}
+
+void fakegpu_pair_move(struct fakegpu_pair *pair, struct pm_bufpool *pool)
+{
+    struct pm_image *moved = NULL;
+    struct pm_err err = {.text = ""};
+    if (pm_convert(pair->target, pair->target->sample, pool, &moved, &err) != PM_OK) {
+        give_up(err.text);
+    }
+    pm_image_free(pair->target);
+    pair->target = moved;
 }
 
 void fakegpu_pair_free(struct fakegpu_pair *pair)

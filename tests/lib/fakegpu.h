@@ -24,7 +24,7 @@
 const char *fakegpu_path(void);
 /* A library every machine has, in place of the driver's. */
 #define FAKEGPU_DRIVER "libm.so.6"
-struct pm_gpu_opts fakegpu_opts(void);
+struct pm_gpu_opts fakegpu_opts(void); /* small chunks, so that small images take several */
 /* Of the plugin's own double. */
 const struct fake_control *fakegpu_control(void);
 /* Around a test: the double is reset; when the test has misused the device or left anything of it,
@@ -41,6 +41,8 @@ struct fakegpu_pair {
 void fakegpu_pair_make(struct fakegpu_pair *pair, const struct pm_synth *spec);
 /* Of images that are there already, which it then owns. */
 void fakegpu_pair_of(struct fakegpu_pair *pair, struct pm_image *gt, struct pm_image *target);
+/* The target's pixels move into memory of pool. */
+void fakegpu_pair_move(struct fakegpu_pair *pair, struct pm_bufpool *pool);
 void fakegpu_pair_free(struct fakegpu_pair *pair);
 
 /* pm_align_find() with this method; gpu may be NULL. */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/bufpool.h"
 #include "common/log.h"
 #include "worker/gpu/gpuload.h"
 
@@ -20,8 +21,11 @@ static void turn_off(struct pm_gpu *gpu, const char *why)
 
 static void open_device(struct pm_gpu *gpu, const struct pm_gpu_opts *opts)
 {
-    const struct pm_cuda_opts wanted = {
-        .device = opts->device, .memory_max = opts->memory_max, .deadline_ms = opts->deadline_ms};
+    const struct pm_cuda_opts wanted = {.device = opts->device,
+        .memory_max = opts->memory_max,
+        .deadline_ms = opts->deadline_ms,
+        .chunk_bytes = opts->chunk_bytes,
+        .luma_px = opts->luma_px};
     struct pm_cuda_status status = {.code = PM_CUDA_OK};
     struct pm_err err;
 
@@ -54,8 +58,10 @@ void pm_gpu_close(struct pm_gpu *gpu)
 {
     if (gpu != NULL) {
         if (gpu->cuda != NULL) {
-            gpu->api->close(gpu->cuda);
+            gpu->api->close(gpu->cuda); /* unpins, before the memory is freed */
         }
+        gpu->alive = false;
+        pm_bufpool_free(gpu->images);
         free(gpu);
     }
 }
@@ -142,6 +148,9 @@ void pm_gpu_trim(struct pm_gpu *gpu)
     if (pm_gpu_alive(gpu)) {
         forget(gpu);
         gpu->holds = false;
+        if (gpu->images != NULL) {
+            pm_bufpool_trim(gpu->images);
+        }
         pm_gpu_check(gpu, gpu->api->trim(gpu->cuda, &status), &status);
     }
 }

@@ -9,7 +9,7 @@
  *                                                 a row--> off until the process ends
  *
  * What is reported of a pair never rests on a float of the device: pm_cuda.h says how.
- * Owns: the plugin's context and its device memory.
+ * Owns: the plugin's context, its device memory, the pool for images.
  * Threads: the one that opened it. Memory: 20 MiB pinned; on the device what pm_gpu_opts allows.
  * Errors: ENOMEM at open only; what fails later turns it off and is logged once.
  */
@@ -24,6 +24,7 @@
 #include "worker/align/confirm.h"
 #include "worker/gpu/pm_cuda.h"
 
+struct pm_bufpool;
 struct pm_gpu;
 struct pm_mask_scan; /* worker/mask_scan.h */
 struct pm_bitmap;    /* worker/bitmap.h */
@@ -34,6 +35,7 @@ struct pm_gpu_opts {
     int device;
     uint64_t memory_max;  /* bytes of device memory at most; 0: what is free but a sixteenth */
     uint32_t deadline_ms; /* a device that does not answer for so long is given up */
+    uint32_t chunk_bytes, luma_px; /* for tests: see pm_cuda.h */
 };
 
 struct pm_gpu_counts {
@@ -41,6 +43,7 @@ struct pm_gpu_counts {
     int64_t kept;     /* of them with the gt already on the device */
     int64_t masks;    /* masks made */
     int64_t refused;  /* too large or too crowded: the CPU did it */
+    int64_t unpinned; /* buffers for images that could not be pinned */
     int64_t failures; /* calls that failed */
 };
 
@@ -62,6 +65,13 @@ void pm_gpu_distrust(struct pm_gpu *gpu, const char *why);
 void pm_gpu_trim(struct pm_gpu *gpu);
 /* Whether there is something to give back. NULL: false. */
 bool pm_gpu_holds(const struct pm_gpu *gpu);
+
+/* gpupin.c: makes the pool for images that are this worker's alone and about to be uploaded, whose
+ * pinned memory the device reads where the decoder wrote it; it is ordinary memory where pinning
+ * fails, and from the end of the gpu on. Only the gpu's thread may use it. keep_bytes, plain: see
+ * bufpool.h. The gpu owns it until it is closed or asked for another; then all must be back. */
+enum pm_code pm_gpu_pool(struct pm_gpu *gpu, size_t keep_bytes, struct pm_bufpool *plain,
+    struct pm_bufpool **out, struct pm_err *err);
 
 /* gpusearch.c: proposes shifts, best first, at most max; (0, 0) is not added. gt_key: equal keys
  * mean the same gt, which then stays on the device; 0: not known. False: let the CPU do it. */

@@ -16,7 +16,8 @@ struct pm_gpu {
     const char *refusal;
     int strikes;
     struct pm_gpu_counts counts;
-    bool holds; /* memory there or pinned here */
+    struct pm_bufpool *images; /* NULL until asked for */
+    bool holds;                /* memory there or pinned here */
     /* on the device */
     int64_t gt_key;
     double gt_mean; /* of the gt under that key */

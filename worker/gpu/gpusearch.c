@@ -40,31 +40,35 @@ static bool is_integer(enum pm_sample sample)
     return sample == PM_U8 || sample == PM_U16;
 }
 
-/* The device must have read the very samples the decoder summed; a copy that went wrong must not
- * look like a picture. (Float images have no such exact sum.) */
-static bool check_total(struct pm_gpu *gpu, const struct pm_align_input *input, uint64_t total)
+/* Puts it on its way; the device is not waited for. */
+static bool send(struct pm_gpu *gpu, int which, const struct pm_align_input *input)
 {
     const struct pm_image *image = input->image;
+    struct pm_cuda_status status;
+
+    return PM_GPU_CALL(gpu, upload, which, image->data, 0, image->h, pm_prep_mean(input->prep)) &&
+           PM_GPU_CALL(gpu, reduce, which);
+}
+
+/* The device must have read the very samples the decoder summed; a copy that went wrong must not
+ * look like a picture. (Float images have no such exact sum.) */
+static bool arrived(struct pm_gpu *gpu, int which, const struct pm_align_input *input)
+{
+    const struct pm_image *image = input->image;
+    struct pm_cuda_status status;
+    uint64_t total = 0;
     double n = (double)image->w * image->h * image->channels;
     double sum = round(pm_prep_mean(input->prep) * n * pm_sample_full_scale(image->sample));
 
+    if (!PM_GPU_CALL(gpu, total, which, &total)) {
+        return false;
+    }
     if (is_integer(image->sample) && sum != (double)total) {
         gpu->counts.failures++;
         pm_gpu_distrust(gpu, "the pixels on the GPU are not those that were sent there");
         return false;
     }
     return true;
-}
-
-static bool bring(struct pm_gpu *gpu, int which, const struct pm_align_input *input)
-{
-    const struct pm_image *image = input->image;
-    struct pm_cuda_status status;
-    uint64_t total = 0;
-
-    return PM_GPU_CALL(gpu, upload, which, image->data, 0, image->h) &&
-           PM_GPU_CALL(gpu, reduce, which, pm_prep_mean(input->prep), &total) &&
-           check_total(gpu, input, total);
 }
 
 /* Both images on the device; the gt perhaps since the last pair. */
@@ -82,7 +86,9 @@ static bool bring_pair(struct pm_gpu *gpu, const struct pm_align_query *query, i
     kept = gpu->gt_there && gt_key != 0 && gt_key == gpu->gt_key && mean == gpu->gt_mean &&
            memcmp(&shape, &gpu->shape, sizeof shape) == 0;
     gpu->gt_there = false;
-    if (!kept && !bring(gpu, PM_CUDA_GT, query->gt)) {
+    if ((!kept && !send(gpu, PM_CUDA_GT, query->gt)) || !send(gpu, PM_CUDA_TARGET, query->target) ||
+        (!kept && !arrived(gpu, PM_CUDA_GT, query->gt)) ||
+        !arrived(gpu, PM_CUDA_TARGET, query->target)) {
         return false;
     }
     gpu->counts.kept += kept;
@@ -90,7 +96,7 @@ static bool bring_pair(struct pm_gpu *gpu, const struct pm_align_query *query, i
     gpu->gt_key = gt_key;
     gpu->gt_mean = mean;
     gpu->gt_there = true;
-    return bring(gpu, PM_CUDA_TARGET, query->target);
+    return true;
 }
 
 /* ---- downhill by integer L1 ---- */

@@ -75,12 +75,13 @@ static void put(struct pm_image *image, int y, int i, double v)
     }
 }
 
-/* The scene from (y0, x0) on, some noise of its own, and a spot that is overexposed. */
+/* The scene from (y0, x0) on, in memory of pool, some noise of its own, and a spot that is
+ * overexposed. */
 static enum pm_code draw(struct pm_image **out, const struct shape *shape, int y0, int x0,
-    double gain, uint32_t salt, struct pm_err *err)
+    double gain, uint32_t salt, struct pm_bufpool *pool, struct pm_err *err)
 {
     enum pm_code rc =
-        pm_image_new(out, shape->w, shape->h, shape->channels, shape->sample, NULL, err);
+        pm_image_new(out, shape->w, shape->h, shape->channels, shape->sample, pool, err);
     for (int y = 0; rc == PM_OK && y < shape->h; y++) {
         for (int i = 0; i < shape->w * shape->channels; i++) {
             int x = i / shape->channels, c = i % shape->channels;
@@ -101,11 +102,17 @@ static void clear_pair(struct pair *pair)
     pm_image_free(pair->target);
 }
 
-static enum pm_code make_pair(struct pair *pair, const struct shape *shape, struct pm_err *err)
+/* As a worker has them: the target in the gpu's memory, the gt in ordinary memory. */
+static enum pm_code make_pair(
+    struct pair *pair, const struct shape *shape, struct pm_gpu *gpu, struct pm_err *err)
 {
-    enum pm_code rc = draw(&pair->gt, shape, 0, 0, 1, 100, err);
+    struct pm_bufpool *pool;
+    enum pm_code rc = pm_gpu_pool(gpu, 0, NULL, &pool, err);
     if (rc == PM_OK) {
-        rc = draw(&pair->target, shape, shape->dy, shape->dx, GAIN, 200, err);
+        rc = draw(&pair->gt, shape, 0, 0, 1, 100, NULL, err);
+    }
+    if (rc == PM_OK) {
+        rc = draw(&pair->target, shape, shape->dy, shape->dx, GAIN, 200, pool, err);
     }
     if (rc == PM_OK) {
         rc = pm_prep_of_image(&pair->gt_prep, pair->gt, err);
@@ -219,7 +226,7 @@ static enum pm_code test_shape(struct pm_gpu *gpu, const struct shape *shape,
 {
     struct pair pair = {0};
     struct found on_gpu = {0}, on_cpu = {0};
-    enum pm_code rc = make_pair(&pair, shape, err);
+    enum pm_code rc = make_pair(&pair, shape, gpu, err);
     double start = now_ms();
 
     if (rc == PM_OK) {

@@ -58,9 +58,11 @@ static int make_tools(struct pm_cuda *cuda, struct pm_cuda_status *status)
     PM_RT(cuda, cudaStreamCreateWithFlags(&cuda->copy, cudaStreamNonBlocking));
     PM_RT(cuda, cudaEventCreateWithFlags(&cuda->done, cudaEventDisableTiming));
     PM_RT(cuda, cudaEventCreateWithFlags(&cuda->arrived, cudaEventDisableTiming));
-    PM_TRY(make_span(cuda, &cuda->upload_span, &cuda->times.upload_ms, status));
-    PM_TRY(make_span(cuda, &cuda->fft_span, &cuda->times.fft_ms, status));
     PM_TRY(make_span(cuda, &cuda->work_span, &cuda->times.kernel_ms, status));
+    for (int i = 0; i < 2; i++) {
+        PM_TRY(make_span(cuda, &cuda->upload_span[i], &cuda->times.upload_ms, status));
+        PM_TRY(make_span(cuda, &cuda->fft_span[i], &cuda->times.fft_ms, status));
+    }
     for (int i = 0; i < PM_CUDA_CHUNKS; i++) {
         PM_RT(cuda, cudaEventCreateWithFlags(&cuda->sent[i], cudaEventDisableTiming));
     }
@@ -76,7 +78,8 @@ static void drop_event(cudaEvent_t event)
 
 static void drop_tools(struct pm_cuda *cuda)
 {
-    struct pm_span *spans[] = {&cuda->upload_span, &cuda->fft_span, &cuda->work_span};
+    struct pm_span *spans[] = {&cuda->upload_span[0], &cuda->upload_span[1], &cuda->fft_span[0],
+        &cuda->fft_span[1], &cuda->work_span};
     for (int i = 0; i < PM_CUDA_CHUNKS; i++) {
         drop_event(cuda->sent[i]);
     }
@@ -95,6 +98,13 @@ static void drop_tools(struct pm_cuda *cuda)
     cudaGetLastError();
 }
 
+static void drop_pins(struct pm_cuda *cuda)
+{
+    while (cuda->pin_count > 0) {
+        cudaHostUnregister(cuda->pins[--cuda->pin_count].data);
+    }
+}
+
 /* What a hung device still uses must stay, pinned buffers too; the process ends soon. */
 static void close_cuda(struct pm_cuda *cuda)
 {
@@ -103,14 +113,12 @@ static void close_cuda(struct pm_cuda *cuda)
         return;
     }
     if (!cuda->dead && cuda->work != NULL && cuda->copy != NULL) {
-        /* A pair given up half-way may have copies under way. */
-        if (cudaEventRecord(cuda->done, cuda->copy) == cudaSuccess) {
-            (void)pm_wait_event(cuda, cuda->done, &ignored);
-        }
+        (void)pm_settle_copies(cuda, &ignored); /* of a pair given up half-way */
     }
     if (!cuda->hung) {
         pm_release(cuda);
         pm_release_pinned(cuda);
+        drop_pins(cuda);
         drop_tools(cuda);
     }
     free(cuda);
@@ -129,6 +137,7 @@ static int open_cuda(struct pm_cuda **out, const struct pm_cuda_opts *opts,
         return pm_say(status, PM_CUDA_NOMEM, "out of memory");
     }
     cuda->opts = *opts;
+    cuda->chunk = opts->chunk_bytes != 0 ? opts->chunk_bytes : PM_CUDA_CHUNK;
     code = open_device(cuda, info, status);
     if (code == PM_CUDA_OK) {
         code = make_tools(cuda, status);
@@ -155,8 +164,11 @@ static const struct pm_cuda_api api = {
     close_cuda,
     begin,
     trim,
+    pin,
+    unpin,
     upload,
     reduce,
+    total,
     search,
     l1,
     loss,

@@ -5,9 +5,12 @@
  * How a pair goes through it (names are the table's):
  *
  *     decode (CPU) -> upload gt, target --copy stream--> pixels on the device   gt stays for the
- *                     (chunks through pinned buffers)    |                      next target
- *          reduce: luma, its spectrum, its border sums <-+   cuFFT R2C
- *                                                        |
+ *     (in pinned memory, else in         band by band    |                      next target
+ *      chunks through pinned buffers)                    |
+ *          each band: its sum, its luma  <---------------+
+ *          reduce: spectrum, border sums <---------------+   cuFFT R2C
+ *                  (the gt's while the target still      |
+ *                   comes; total() waits for both)       |
  *          search: cross power, cuFFT C2R, normalise over each shift's own overlap, local maxima
  *                                                        |    proposals: float, never decide
  *          l1:     integer L1 of 5x5 shifts, one pass <--+    walks each proposal downhill
@@ -34,11 +37,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PM_CUDA_ABI 1u /* grows with every change below */
+#define PM_CUDA_ABI 2u /* grows with every change below */
 
 #define PM_CUDA_CHUNK ((size_t)4 << 20) /* bytes copied at a time */
-#define PM_CUDA_CHUNKS 4                /* pinned buffers they go through */
-#define PM_CUDA_PINNED (PM_CUDA_CHUNK * PM_CUDA_CHUNKS)
+#define PM_CUDA_CHUNKS 4                /* pinned buffers they go through, and one for results */
+#define PM_CUDA_PINNED (PM_CUDA_CHUNK * (PM_CUDA_CHUNKS + 1))
+#define PM_CUDA_PINS 8       /* buffers of the caller's pinned at a time */
 #define PM_CUDA_SPAN 5       /* l1 looks at SPAN x SPAN shifts */
 #define PM_CUDA_BINS 65536   /* of the bound histogram: the top 16 bits below the sign */
 #define PM_CUDA_BIN_SHIFT 15 /* float bits below those */
@@ -70,6 +74,9 @@ struct pm_cuda_opts {
     int device;
     uint64_t memory_max;  /* bytes on the device at most; 0: what is free less a reserve */
     uint32_t deadline_ms; /* the longest wait for the device before it counts as hanging */
+    /* For tests, which have small images; 0: as they are. */
+    uint32_t chunk_bytes; /* copied at a time: PM_CUDA_CHUNK */
+    uint32_t luma_px;     /* luma of more pixels is made coarser: 8 million */
 };
 
 /* The order is that of enum pm_sample. */
@@ -138,7 +145,7 @@ struct pm_cuda_mask {
 
 struct pm_cuda_times {
     double upload_ms, fft_ms, kernel_ms; /* device time since the last call of times() */
-    uint64_t upload_bytes;
+    uint64_t upload_bytes, staged_bytes; /* staged: of them copied by the host first */
 };
 
 struct pm_cuda; /* opaque */
@@ -158,14 +165,22 @@ struct pm_cuda_api {
         struct pm_cuda *cuda, const struct pm_cuda_shape *shape, struct pm_cuda_status *status);
     /* Gives all device memory and all pinned memory back; begin() makes it again. */
     int (*trim)(struct pm_cuda *cuda, struct pm_cuda_status *status);
-    /* Rows [y0, y1) as they lie in host memory; ascending, without gaps, from row 0. Returns when
-     * the host memory may change, not when the copy has arrived. */
-    int (*upload)(struct pm_cuda *cuda, int which, const void *rows, int y0, int y1,
+    /* Pins memory of the caller's, which begins on a page and shares none: upload() then reads it
+     * where it lies. Fails when it cannot or there are PM_CUDA_PINS already: nothing is wrong. */
+    int (*pin)(struct pm_cuda *cuda, void *data, size_t bytes, struct pm_cuda_status *status);
+    /* After this, also when it fails (but for PM_CUDA_DEAD), the memory is the caller's alone; what
+     * is not pinned already is. close() does the same for all that is left. */
+    int (*unpin)(struct pm_cuda *cuda, void *data, struct pm_cuda_status *status);
+    /* Rows [y0, y1) as they lie in host memory; ascending, without gaps, from row 0; y1 a multiple
+     * of 8 or the last. Luma is less mean (full scale 1). Rows in pinned memory must stay as they
+     * are until total() has returned, others may change at once. */
+    int (*upload)(struct pm_cuda *cuda, int which, const void *rows, int y0, int y1, double mean,
         struct pm_cuda_status *status);
-    /* After the last row: luma less mean (full scale 1), spectrum, border sums. *total: the sum of
-     * all samples (integers) or of all sample words (floats), to compare with the decoder's. */
-    int (*reduce)(struct pm_cuda *cuda, int which, double mean, uint64_t *total,
-        struct pm_cuda_status *status);
+    /* After the last row: spectrum, border sums. Does not wait for them. */
+    int (*reduce)(struct pm_cuda *cuda, int which, struct pm_cuda_status *status);
+    /* Waits for what reduce() began. *total: the sum of all samples (integers) or of all sample
+     * words (floats), to compare with the decoder's. */
+    int (*total)(struct pm_cuda *cuda, int which, uint64_t *total, struct pm_cuda_status *status);
     /* The max highest local maxima, best first; *count says how many. */
     int (*search)(struct pm_cuda *cuda, struct pm_cuda_peak *peaks, int max, int *count,
         struct pm_cuda_status *status);

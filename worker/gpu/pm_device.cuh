@@ -27,6 +27,12 @@ struct pm_span {
     bool open, closed;
 };
 
+/* Host memory the device may read by itself. */
+struct pm_pin {
+    unsigned char *data;
+    size_t bytes;
+};
+
 struct pm_plan {
     cufftHandle handle;
     bool made;
@@ -38,12 +44,15 @@ struct pm_cuda {
     bool dead, hung; /* for good */
     cudaStream_t work, copy;
     cudaEvent_t done, arrived;
-    /* pinned[0 .. CHUNKS) are the ring of uploads, the last one serves small copies */
+    struct pm_pin pins[PM_CUDA_PINS]; /* the caller's */
+    int pin_count;
+    size_t chunk; /* bytes copied to the device at a time */
+    /* pinned[0 .. CHUNKS) are the ring of uploads, a chunk each; the last one is for results */
     unsigned char *pinned[PM_CUDA_CHUNKS + 1];
     cudaEvent_t sent[PM_CUDA_CHUNKS];
     bool in_use[PM_CUDA_CHUNKS];
     int next;
-    struct pm_span upload_span, fft_span, work_span;
+    struct pm_span upload_span[2], fft_span[2], work_span; /* of two images under way */
     struct pm_cuda_times times;
 
     struct pm_cuda_shape shape;
@@ -192,15 +201,33 @@ static int pm_add_span(struct pm_cuda *cuda, struct pm_span *span, struct pm_cud
     return PM_CUDA_OK;
 }
 
-/* Everything put on the work stream is done after this, or an error is told. */
+/* Work begins, unless it goes on. */
+static int pm_begin_work(struct pm_cuda *cuda, struct pm_cuda_status *status)
+{
+    return cuda->work_span.open ? (int)PM_CUDA_OK
+                                : pm_begin_span(cuda, &cuda->work_span, cuda->work, status);
+}
+
+/* Everything put on the work stream is done after this, and so is what that waited for, or an error
+ * is told. */
 static int pm_settle(struct pm_cuda *cuda, struct pm_cuda_status *status)
 {
     PM_TRY(pm_end_span(cuda, &cuda->work_span, cuda->work, status));
     PM_RT(cuda, cudaEventRecord(cuda->done, cuda->work));
     PM_TRY(pm_wait_event(cuda, cuda->done, status));
     PM_TRY(pm_add_span(cuda, &cuda->work_span, status));
-    PM_TRY(pm_add_span(cuda, &cuda->fft_span, status));
-    return pm_add_span(cuda, &cuda->upload_span, status);
+    for (int i = 0; i < 2; i++) {
+        PM_TRY(pm_add_span(cuda, &cuda->fft_span[i], status));
+        PM_TRY(pm_add_span(cuda, &cuda->upload_span[i], status));
+    }
+    return PM_CUDA_OK;
+}
+
+/* Nothing reads the host's memory after this. */
+static int pm_settle_copies(struct pm_cuda *cuda, struct pm_cuda_status *status)
+{
+    PM_RT(cuda, cudaEventRecord(cuda->done, cuda->copy));
+    return pm_wait_event(cuda, cuda->done, status);
 }
 
 /* ---- copies of results; the host's side of an asynchronous copy must be pinned ---- */
@@ -297,9 +324,9 @@ static int pm_take(
 static int pm_take_pinned(struct pm_cuda *cuda, struct pm_cuda_status *status)
 {
     for (int i = 0; i <= PM_CUDA_CHUNKS; i++) {
+        size_t bytes = i < PM_CUDA_CHUNKS ? cuda->chunk : PM_CUDA_CHUNK;
         if (cuda->pinned[i] == NULL) {
-            PM_RT(cuda,
-                cudaHostAlloc((void **)&cuda->pinned[i], PM_CUDA_CHUNK, cudaHostAllocDefault));
+            PM_RT(cuda, cudaHostAlloc((void **)&cuda->pinned[i], bytes, cudaHostAllocDefault));
         }
     }
     return PM_CUDA_OK;
@@ -351,7 +378,7 @@ static int pm_ready(struct pm_cuda *cuda, bool gt, bool target, struct pm_cuda_s
         (target && !cuda->reduced[PM_CUDA_TARGET])) {
         return pm_say(status, PM_CUDA_FAILED, "a stage was asked for out of order");
     }
-    return pm_begin_span(cuda, &cuda->work_span, cuda->work, status);
+    return pm_begin_work(cuda, status);
 }
 
 #endif

@@ -28,6 +28,8 @@ struct pm_kargs {
     int gt_x, gt_y, target_x, target_y, w, h;
     /* luma and its correlation; lw x lh px in arrays of pad_w x pad_h */
     int factor, lw, lh, pad_w, pad_h, ry, rx;
+    int row_from, row_to;   /* of the image: those a band has brought */
+    int luma_from, luma_to; /* rows of the padded luma that are made of them */
     float unit, mean;
     float *real;
     float2 *spectrum, *spectrum_gt;

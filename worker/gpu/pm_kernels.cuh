@@ -92,13 +92,14 @@ __device__ static inline pm_u64 pm_block_sum(pm_u64 mine)
 
 /* ---- statistics, luma and its spectrum ---- */
 
-/* sums[0] += all sample words. */
+/* sums[0] += all sample words of the band. */
 extern "C" __global__ void __launch_bounds__(PM_THREADS) pm_k_total(const struct pm_kargs a)
 {
     pm_u64 width = (pm_u64)a.image_w * a.channels;
-    pm_u64 n = width * a.image_h, sum = 0;
+    pm_u64 n = width * (a.row_to - a.row_from), sum = 0;
     for (pm_u64 i = pm_first(); i < n; i += pm_stride()) {
-        sum += pm_word(a.sample, pm_row(a.gt, (int)(i / width)), (int)(i % width));
+        int y = a.row_from + (int)(i / width);
+        sum += pm_word(a.sample, pm_row(a.gt, y), (int)(i % width));
     }
     sum = pm_block_sum(sum);
     if (threadIdx.x == 0) {
@@ -106,12 +107,12 @@ extern "C" __global__ void __launch_bounds__(PM_THREADS) pm_k_total(const struct
     }
 }
 
-/* Means of factor x factor blocks less the image's mean, and zeros around them. */
+/* Means of the band's factor x factor blocks less the image's mean, and zeros around them. */
 extern "C" __global__ void __launch_bounds__(PM_THREADS) pm_k_luma(const struct pm_kargs a)
 {
-    pm_u64 n = (pm_u64)a.pad_w * a.pad_h;
+    pm_u64 n = (pm_u64)a.pad_w * a.luma_to;
     int per = a.factor * a.channels;
-    for (pm_u64 i = pm_first(); i < n; i += pm_stride()) {
+    for (pm_u64 i = (pm_u64)a.pad_w * a.luma_from + pm_first(); i < n; i += pm_stride()) {
         int y = (int)(i / a.pad_w), x = (int)(i % a.pad_w);
         float sum = 0;
         if (y >= a.lh || x >= a.lw) {

@@ -42,6 +42,7 @@ static double full_scale(int sample)
 static void lay_out(struct pm_cuda *cuda, const struct pm_cuda_shape *shape)
 {
     struct pm_kargs *a = &cuda->args;
+    int64_t luma_px = cuda->opts.luma_px != 0 ? (int64_t)cuda->opts.luma_px : PM_LUMA_PX;
     memset(a, 0, sizeof *a);
     a->image_w = shape->w;
     a->image_h = shape->h;
@@ -49,8 +50,8 @@ static void lay_out(struct pm_cuda *cuda, const struct pm_cuda_shape *shape)
     a->sample = shape->sample;
     a->gt.pitch = a->target.pitch = shape->pitch;
     a->factor = 1;
-    while (a->factor < PM_FACTOR_MAX && (int64_t)shape->w * shape->h >
-                                            (int64_t)PM_LUMA_PX * a->factor * a->factor) {
+    while (a->factor < PM_FACTOR_MAX &&
+           (int64_t)shape->w * shape->h > luma_px * a->factor * a->factor) {
         a->factor *= 2;
     }
     a->lw = shape->w / a->factor;
@@ -162,13 +163,13 @@ static int begin(
 {
     int code;
     PM_TRY(pm_refuse_dead(cuda, status));
+    PM_TRY(pm_settle(cuda, status)); /* of a pair given up half-way: its images' memory is taken */
     if (cuda->begun && same_shape(&cuda->shape, shape)) {
         return PM_CUDA_OK;
     }
     if ((uint64_t)shape->w * (uint64_t)shape->h > UINT32_MAX) {
         return pm_say(status, PM_CUDA_NOMEM, "more pixels than the device part can number");
     }
-    PM_TRY(pm_settle(cuda, status));
     pm_release(cuda);
     cuda->shape = *shape;
     lay_out(cuda, shape);
@@ -190,8 +191,7 @@ static int begin(
 static int trim(struct pm_cuda *cuda, struct pm_cuda_status *status)
 {
     PM_TRY(pm_refuse_dead(cuda, status));
-    PM_RT(cuda, cudaEventRecord(cuda->done, cuda->copy));
-    PM_TRY(pm_wait_event(cuda, cuda->done, status));
+    PM_TRY(pm_settle_copies(cuda, status));
     PM_TRY(pm_settle(cuda, status));
     pm_release(cuda);
     pm_release_pinned(cuda);

@@ -53,9 +53,9 @@ static int search(struct pm_cuda *cuda, struct pm_cuda_peak *peaks, int max, int
     a.border_square_gt = cuda->border_square[PM_CUDA_GT];
     PM_TRY(pm_clear(cuda, a.count, sizeof(unsigned), status));
     PM_TRY(pm_launch(cuda, pm_k_cross, &a, status));
-    PM_TRY(pm_begin_span(cuda, &cuda->fft_span, cuda->work, status));
+    PM_TRY(pm_begin_span(cuda, &cuda->fft_span[0], cuda->work, status));
     PM_FFT(cuda, cufftExecC2R(cuda->backward.handle, (cufftComplex *)a.spectrum, a.real));
-    PM_TRY(pm_end_span(cuda, &cuda->fft_span, cuda->work, status));
+    PM_TRY(pm_end_span(cuda, &cuda->fft_span[0], cuda->work, status));
     PM_TRY(pm_launch(cuda, pm_k_score, &a, status));
     PM_TRY(pm_launch(cuda, pm_k_peaks, &a, status));
     PM_TRY(pm_fetch(cuda, &found, a.count, sizeof found, status));
@@ -179,7 +179,7 @@ static int finish(struct pm_cuda *cuda, struct pm_cuda_mask *mask, struct pm_cud
     use_mask(cuda, &a, mask);
     if (mask->list_count > 0) { /* else the device has the same words */
         PM_TRY(pm_send(cuda, a.keep, mask->words, mask_bytes(&a), status));
-        PM_TRY(pm_begin_span(cuda, &cuda->work_span, cuda->work, status));
+        PM_TRY(pm_begin_work(cuda, status));
     }
     PM_TRY(pm_launch(cuda, pm_k_erode, &a, status));
     PM_TRY(pm_launch(cuda, pm_k_dilate, &a, status));
