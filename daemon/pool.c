@@ -40,9 +40,10 @@ struct thread {
     atomic_int step;        /* enum pm_step; -1 idle */
     _Atomic int64_t job_id; /* 0: none */
     atomic_bool ended;
-    struct pm_gpu *gpu; /* worker 0, on its thread only; NULL: none wanted */
-    bool gpu_lost;      /* told */
-    int64_t gpu_pairs;  /* it had been asked for at gpu_used_us */
+    struct pm_gpu *gpu;          /* worker 0, on its thread only; NULL: none wanted */
+    struct pm_bufpool *gpu_pool; /* the gpu's; NULL: there is none */
+    bool gpu_lost;               /* told */
+    int64_t gpu_pairs;           /* it had been asked for at gpu_used_us */
     int64_t gpu_used_us;
     struct look look; /* pm_pool_sample() only */
 };
@@ -55,6 +56,7 @@ struct pm_pool {
     struct pm_cache *cache;
     struct pm_budget *budget;
     struct pm_bufpool *buffers;
+    size_t keep_bytes; /* of them, between two pairs */
     struct thread *threads;
     int count;             /* threads there are */
     int planned;           /* threads there should be; fixed before the first starts */
@@ -129,12 +131,28 @@ static void tell_gpu(struct thread *self, bool lost)
     }
 }
 
+/* Half of the buffers kept for the next pair are pinned ones from now on. */
+static enum pm_code open_gpu_pool(struct thread *self, struct pm_err *err)
+{
+    struct pm_pool *pool = self->pool;
+    size_t half = pool->keep_bytes / 2;
+    enum pm_code rc = pm_gpu_pool(self->gpu, half, pool->buffers, &self->gpu_pool, err);
+    if (rc == PM_OK) {
+        pm_bufpool_set_keep(pool->buffers, pool->keep_bytes - half);
+    }
+    return rc;
+}
+
 /* Without one, or when it does not work, this is a worker like the others. */
 static void open_gpu(struct thread *self)
 {
     struct pm_conf *conf = conf_now(self->pool);
     struct pm_err err;
-    if (self->index == 0 && pm_gpu_of_conf(&self->gpu, conf, &err) != PM_OK) {
+    enum pm_code rc = self->index == 0 ? pm_gpu_of_conf(&self->gpu, conf, &err) : PM_OK;
+    if (rc == PM_OK && pm_gpu_alive(self->gpu)) {
+        rc = open_gpu_pool(self, &err);
+    }
+    if (rc != PM_OK) {
         pm_log(PM_LOG_WARN, "worker=%d event=gpu message=\"%s\"", self->index, err.text);
     }
     pm_conf_unref(conf);
@@ -323,6 +341,7 @@ static void *thread_main(void *arg)
     pm_crashnote_thread(self->index, &self->job_id, &self->step);
     open_gpu(self);
     env.gpu = self->gpu;
+    env.gpu_pool = self->gpu_pool;
     while (pm_worker_new(&worker, self->index, &env, &err) != PM_OK && !atomic_load(&pool->stop)) {
         pm_log(PM_LOG_ERR, "worker=%d event=start message=\"%s\"", self->index, err.text);
         pause_or_stop(pool);
@@ -348,11 +367,12 @@ static enum pm_code open_memory(struct pm_pool *pool, struct pm_err *err)
     int64_t keep = total / 8;
     int64_t budget = total - cache - keep;
     enum pm_code rc = pm_cache_new(&pool->cache, (size_t)cache, err);
+    pool->keep_bytes = (size_t)keep;
     if (rc == PM_OK) {
         rc = pm_budget_new(&pool->budget, (size_t)budget, err);
     }
     if (rc == PM_OK) {
-        rc = pm_bufpool_new(&pool->buffers, (size_t)keep, err);
+        rc = pm_bufpool_new(&pool->buffers, pool->keep_bytes, err);
     }
     return rc;
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "tests/lib/fakegpu.h"
 #include "tests/lib/workerkit.h"
 #include "worker/task.h"
 
@@ -238,6 +239,47 @@ static void mixed_types_meet_in_the_middle(void **state)
     pm_image_free(u8);
 }
 
+static struct pm_bufpool *pool_of(const struct pm_loaded *loaded)
+{
+    return loaded->image->pool;
+}
+
+/* With a GPU: what goes there and is nobody else's lies in the gpu's memory, nothing else does. */
+static void images_for_the_gpu_lie_in_its_memory(void **state)
+{
+    struct fixture *f = *state;
+    struct pm_gpu *gpu = fakegpu_open();
+    struct pm_bufpool *pool;
+    struct pm_image *u8 = kit_image(64, 48, 3, PM_U8);
+    fakegpu_control()->reset(1, FAKE_LAZY);
+    assert_int_equal(pm_gpu_pool(gpu, MB, f->kit.pool, &pool, &f->err), PM_OK);
+    f->kit.env.gpu = gpu;
+    f->kit.env.gpu_pool = pool;
+    f->kit.conf->method = PM_METHOD_AUTO;
+    f->kit.conf->gpu_from = 49;
+    assert_int_equal(decode(f), PM_OK);
+    assert_ptr_equal(pool_of(f->task.target), f->kit.pool); /* too small for it */
+    clear(f);
+    f->kit.conf->gpu_from = 48;
+    assert_int_equal(decode(f), PM_OK);
+    assert_ptr_equal(pool_of(f->task.target), pool);
+    assert_ptr_equal(pool_of(f->task.gt), f->kit.pool); /* the cache's */
+    assert_true(fakegpu_control()->pinned_used() >= f->task.target->image->bytes);
+    clear(f);
+    kit_texture(u8, -2, 3, 0.8, 0, 2);
+    kit_write_tiff(f->job.target_path, u8);
+    f->job.target = kit_stamp(f->job.target_path);
+    assert_int_equal(decode(f), PM_OK);
+    assert_ptr_equal(pool_of(f->task.target), f->kit.pool);
+    assert_ptr_equal(pool_of(f->task.target_work), pool);
+    clear(f);
+    f->kit.env.gpu = NULL;
+    f->kit.env.gpu_pool = NULL;
+    pm_gpu_close(gpu);
+    assert_int_equal(fakegpu_control()->violations() + fakegpu_control()->live(), 0);
+    pm_image_free(u8);
+}
+
 static void reading_ahead_never_fails(void **state)
 {
     struct fixture *f = *state;
@@ -262,6 +304,7 @@ int main(void)
             sizes_are_compared_before_anything_is_decoded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_bad_gt_can_be_tried_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(mixed_types_meet_in_the_middle, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(images_for_the_gpu_lie_in_its_memory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(reading_ahead_never_fails, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -53,8 +53,9 @@ static struct {
     int workers_made, workers_freed;
     bool signals_open; /* a worker's thread would take SIGTERM */
     /* the GPU; NULL: the jobs use none */
-    const struct fakegpu_pair *pair;
+    struct fakegpu_pair *pair;
     struct pm_fake_clock *clock;
+    int64_t staged;               /* bytes the host copied before they were uploaded */
     int64_t wait_us;              /* of the last turn that waited for a while */
     size_t held_then, held_after; /* device and pinned memory in that turn, and in one for ever */
 } fake = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
@@ -214,8 +215,12 @@ void pm_worker_run(struct pm_worker *worker, const struct pm_conf *conf, const s
     fake.most_running = fake.running > fake.most_running ? fake.running : fake.most_running;
     fake.max_shift_seen = conf->max_shift;
     if (fake.pair != NULL) {
+        fakegpu_pair_move(fake.pair, worker->env.gpu_pool);
+        pm_gpu_times(worker->env.gpu); /* the self-test's */
         fakegpu_find(fake.pair, PM_METHOD_GPU, worker->env.gpu, 0);
+        fake.staged = (int64_t)pm_gpu_times(worker->env.gpu).staged_bytes;
         pm_gpu_end_pair(worker->env.gpu);
+        fakegpu_pair_move(fake.pair, NULL);
     }
     pthread_cond_broadcast(&fake.changed);
     while (fake.spin && job->id == 2) {
@@ -582,7 +587,8 @@ static void plug_in_gpu(void)
     fakegpu_control()->reset(1, 0);
 }
 
-/* What the GPU holds after a pair goes back when gpu_idle_s have passed without another. */
+/* Worker 0 has the GPU and its pinned memory. What that holds after a pair goes back when
+ * gpu_idle_s have passed without another. */
 static void gpu_memory_goes_back_when_idle(void **state)
 {
     struct rig *rig = *state;
@@ -600,7 +606,8 @@ static void gpu_memory_goes_back_when_idle(void **state)
     open_pool(rig, 1);
     wait_for(rests, rig);
     assert_int_equal(fake.told[1], 1);
-    assert_true(fake.held_then > PM_CUDA_PINNED);
+    assert_int_equal(fake.staged, pair.gt->bytes); /* not the target's */
+    assert_true(fake.held_then > PM_CUDA_PINNED + pair.target->bytes);
     assert_int_equal(fake.wait_us, 20 * S);
     assert_int_equal(fake.held_after, 0);
     assert_int_equal(fakegpu_control()->violations(), 0);

@@ -7,6 +7,8 @@
 
 #include "common/convert.h"
 #include "common/infile.h"
+#include "worker/align/align.h"
+#include "worker/align_step.h"
 #include "worker/mask_scan.h"
 #include "worker/task.h"
 
@@ -137,14 +139,26 @@ static void free_cached(void *value, void *ctx)
     pm_loaded_free(value);
 }
 
-static struct pm_load_opts load_opts(const struct pm_worker *self, const struct pm_task *task,
+/* For the images of a pair that are nobody else's. The gt of the cache is everybody's, and freed on
+ * any thread: pinned, it would stay so for as long as it is cached; the device gets it once for all
+ * its targets. */
+static struct pm_bufpool *own_pool(
+    const struct pm_worker *self, const struct pm_task *task, const struct pm_image_info *info)
+{
+    const struct pm_align_opts opts = pm_align_opts_of(task->conf);
+    bool goes =
+        self->env->gpu_pool != NULL && pm_align_on_gpu(&opts, self->env->gpu, info->w, info->h);
+    return goes ? self->env->gpu_pool : self->env->pool;
+}
+
+static struct pm_load_opts load_opts(const struct pm_task *task, struct pm_bufpool *pool,
     const struct pm_stamp *stamp, int64_t decoded_bytes)
 {
     return (struct pm_load_opts){
         .limits = {.max_pixels = task->conf->max_pixels,
             .max_bytes = decoded_bytes,
             .root_bytes = task->job->root_bytes},
-        .pool = self->env->pool,
+        .pool = pool,
         .stamp = stamp,
         .hash = true,
     };
@@ -155,7 +169,7 @@ static enum pm_code take_gt(struct pm_worker *self, struct pm_task *task, const 
     const struct pm_image_info *info, struct pm_err *err)
 {
     const struct pm_job *job = task->job;
-    struct pm_load_opts opts = load_opts(self, task, &job->gt, info->decoded_bytes);
+    struct pm_load_opts opts = load_opts(task, self->env->pool, &job->gt, info->decoded_bytes);
     struct pm_loaded *loaded = NULL;
     enum pm_code rc = enter_cache(self, task, need, err);
 
@@ -192,7 +206,7 @@ static struct pm_image_info info_of(const struct pm_loaded *loaded)
 }
 
 /* Both images in one sample type, for the steps that compute. */
-static enum pm_code match_samples(struct pm_worker *self, struct pm_task *task, struct pm_err *err)
+static enum pm_code match_samples(struct pm_task *task, struct pm_bufpool *pool, struct pm_err *err)
 {
     enum pm_sample gt = task->gt->image->sample, target = task->target->image->sample;
     enum pm_sample common = pm_sample_common(gt, target);
@@ -201,11 +215,11 @@ static enum pm_code match_samples(struct pm_worker *self, struct pm_task *task, 
     task->gt_work = task->gt;
     task->target_work = task->target;
     if (gt != common) {
-        rc = pm_loaded_convert(task->gt, common, self->env->pool, &task->gt_converted, err);
+        rc = pm_loaded_convert(task->gt, common, pool, &task->gt_converted, err);
         task->gt_work = task->gt_converted;
     }
     if (rc == PM_OK && target != common) {
-        rc = pm_loaded_convert(task->target, common, self->env->pool, &task->target_converted, err);
+        rc = pm_loaded_convert(task->target, common, pool, &task->target_converted, err);
         task->target_work = task->target_converted;
     }
     return rc;
@@ -246,7 +260,10 @@ enum pm_code pm_decode_run(struct pm_worker *self, struct pm_task *task, struct 
     if (rc != PM_OK) {
         return rc;
     }
-    struct pm_load_opts opts = load_opts(self, task, &job->target, target_info.decoded_bytes);
+    struct pm_bufpool *pool = own_pool(self, task, &target_info);
+    bool as_it_is = pm_sample_common(gt_info.sample, target_info.sample) == target_info.sample;
+    struct pm_load_opts opts =
+        load_opts(task, as_it_is ? pool : self->env->pool, &job->target, target_info.decoded_bytes);
     rc = pm_load(job->target_path, &opts, &task->target, err);
     if (rc != PM_OK) {
         return rc;
@@ -260,5 +277,5 @@ enum pm_code pm_decode_run(struct pm_worker *self, struct pm_task *task, struct 
     }
     memcpy(task->result->gt_hash, task->gt->hash, sizeof task->gt->hash);
     memcpy(task->result->target_hash, task->target->hash, sizeof task->target->hash);
-    return match_samples(self, task, err);
+    return match_samples(task, pool, err);
 }

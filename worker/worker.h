@@ -24,6 +24,7 @@ struct pm_worker_env {
     struct pm_cache *cache;   /* decoded gt images and their preps, by gt_image */
     struct pm_budget *budget; /* memory_max */
     struct pm_bufpool *pool;
+    struct pm_bufpool *gpu_pool; /* this worker's own, for images that go to its gpu; or NULL */
     const struct pm_clock *clock;
     const char *wisdom_path;    /* see align.h; may be NULL */
     struct pm_gpu *gpu;         /* this worker's own, opened on its thread; NULL: none */

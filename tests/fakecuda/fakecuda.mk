@@ -57,7 +57,7 @@ $(FAKE_DIR)/old-plugin.so:
 	$(Q)echo 'static const unsigned api[2] = {4711, 8}; const void *pm_cuda_plugin(void); \
 	    const void *pm_cuda_plugin(void) { return api; }' | $(CC) -shared -fPIC -x c - -o $@
 
-GPU_TESTS := gpu gpu_faults gpu_kernels gpuload gpumask gputest cuda cli_gpu pool
+GPU_TESTS := gpu gpu_faults gpu_kernels gpuload gpumask gputest cuda cli_gpu decode pool
 $(GPU_TESTS:%=$(BUILD)/tests/test_%): | $(FAKE)
 
 # Every call of CUDA's in two pairs fails in every way; `make test` takes a sample.

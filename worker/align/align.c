@@ -87,6 +87,13 @@ static int shorter_side(const struct pm_image *image)
     return image->w < image->h ? image->w : image->h;
 }
 
+bool pm_align_on_gpu(const struct pm_align_opts *opts, const struct pm_gpu *gpu, int w, int h)
+{
+    return pm_gpu_alive(gpu) &&
+           (opts->method == PM_METHOD_GPU ||
+               (opts->method == PM_METHOD_AUTO && (w < h ? w : h) >= opts->auto_gpu_from));
+}
+
 /* The method for an image whose shorter side is given. */
 static enum pm_method choose(const struct pm_align_opts *opts, int side)
 {
@@ -102,10 +109,10 @@ static enum pm_method settle(const struct pm_align_opts *opts, const struct pm_g
 {
     int side = shorter_side(gt);
     *fallback = NULL;
-    if (opts->method == PM_METHOD_AUTO && pm_gpu_alive(gpu) && side >= opts->auto_gpu_from) {
+    if (pm_align_on_gpu(opts, gpu, gt->w, gt->h)) {
         return PM_METHOD_GPU;
     }
-    if (opts->method == PM_METHOD_GPU && !pm_gpu_alive(gpu)) {
+    if (opts->method == PM_METHOD_GPU) {
         *fallback = pm_gpu_refusal(gpu);
         return choose(opts, side);
     }

@@ -43,6 +43,9 @@ void pm_aligner_free(struct pm_aligner *aligner); /* NULL is fine */
 /* For method gpu; gpu belongs to the same thread and outlives the aligner. NULL: there is none. */
 void pm_aligner_use_gpu(struct pm_aligner *aligner, struct pm_gpu *gpu);
 
+/* Whether images of this size (px) are to be searched on gpu, which may be NULL. */
+bool pm_align_on_gpu(const struct pm_align_opts *opts, const struct pm_gpu *gpu, int w, int h);
+
 /* gt and target must have the same size, channels and sample type (see common/convert.h for pairs
  * that do not). Fills everything in shift except loss and loss_ms. */
 enum pm_code pm_align_find(struct pm_aligner *aligner, const struct pm_align_input *gt,
