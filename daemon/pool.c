@@ -43,6 +43,7 @@ struct thread {
     struct pm_gpu *gpu;          /* worker 0, on its thread only; NULL: none wanted */
     struct pm_bufpool *gpu_pool; /* the gpu's; NULL: there is none */
     bool gpu_lost;               /* told */
+    int64_t gpu_unfit;           /* pairs that did not fit, as told */
     int64_t gpu_pairs;           /* it had been asked for at gpu_used_us */
     int64_t gpu_used_us;
     struct look look; /* pm_pool_sample() only */
@@ -179,15 +180,26 @@ static int64_t gpu_idle_left_us(struct thread *self)
     return self->gpu_used_us + idle_us - now_us;
 }
 
+static void tell_news(struct thread *self)
+{
+    int64_t unfit = pm_gpu_counts(self->gpu).unfit;
+    bool lost = pm_gpu_lost(self->gpu) && !self->gpu_lost;
+    if (lost || unfit != self->gpu_unfit) {
+        self->gpu_lost = self->gpu_lost || lost;
+        self->gpu_unfit = unfit;
+        tell_gpu(self, lost);
+    }
+}
+
 /* Between jobs: its end is told, and memory it has not needed for long is given back. How long to
  * wait for jobs until the next look, us; 0: for ever. */
 static int64_t look_after_gpu(struct thread *self)
 {
     int64_t left_us;
-    if (pm_gpu_lost(self->gpu) && !self->gpu_lost) {
-        self->gpu_lost = true;
-        tell_gpu(self, true);
+    if (self->gpu == NULL) {
+        return 0;
     }
+    tell_news(self);
     if (!pm_gpu_holds(self->gpu)) {
         return 0;
     }

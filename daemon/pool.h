@@ -3,9 +3,9 @@
  * Owns: the threads, one pm_worker each (made and freed on its own thread), cache, budget, buffers.
  * Threads: every call from the loop thread, except pm_pool_sample(); ended() comes from a worker's.
  * Memory: what pixels take is admitted by the budget of memory_max.
- * Worker 0 has the GPU when the settings allow one and it works; it opens, uses and closes it on its
- * own thread, and gives its memory back after gpu_idle_s without a pair for it.
- * Errors: PM_ENOMEM, PM_EIO (no thread) at open; what goes wrong later is a job's result.
+ * Worker 0 has the GPU when the settings allow one and it works; it opens, uses and closes it on
+ * its own thread, and gives its memory back after gpu_idle_s without a pair for it. Errors:
+ * PM_ENOMEM, PM_EIO (no thread) at open; what goes wrong later is a job's result.
  *
  * The end: pm_ledger_stop_claims(), pm_pool_stop(), wait for pm_pool_busy() == 0 (ended() tells);
  * past the deadline pm_pool_abandon(); then pm_pool_close().
@@ -29,8 +29,8 @@ struct pm_pool_opts {
     const struct pm_clock *clock;
     const char *wisdom_path;  /* copied; may be NULL */
     void (*ended)(void *ctx); /* a thread has ended; may be NULL */
-    /* What became of the GPU, on its worker's thread: at the start and when it is given up, which
-     * is `lost` when it had worked. May be NULL. */
+    /* What became of the GPU, on its worker's thread: at the start, when pairs did not fit, and
+     * when it is given up, which is `lost` when it had worked. May be NULL. */
     void (*gpu)(void *ctx, const char *state, bool lost);
     void *ctx;
 };

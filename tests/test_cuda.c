@@ -87,6 +87,9 @@ static void test_falls_back(void **state)
     fake->set_memory(50000);
     shift = fakegpu_find(&pair, PM_METHOD_GPU, gpu, 0);
     assert_string_equal(shift.fallback, "it did not fit into the GPU's memory");
+    assert_int_equal(shift.method, PM_METHOD_FFT);
+    assert_int_equal(shift.dy, 3);
+    assert_non_null(strstr(pm_gpu_state(gpu), "; 1 pair did not fit, done by the CPU"));
     assert_true(pm_gpu_alive(gpu));
     pm_gpu_close(gpu);
     fakegpu_pair_free(&pair);

@@ -100,24 +100,31 @@ static void test_parity(void **state)
     }
 }
 
+/* With this prep in place of one of the pair's. */
+static void expect_distrust(
+    struct fakegpu_pair *pair, struct pm_prep **place, struct pm_prep *other)
+{
+    struct pm_gpu *gpu = fakegpu_open();
+    struct pm_prep *own = *place;
+    *place = other;
+    assert_string_equal(fakegpu_find(pair, PM_METHOD_GPU, gpu, 0).fallback, "the GPU is off");
+    assert_non_null(strstr(pm_gpu_state(gpu), "not those that were sent"));
+    assert_true(pm_gpu_lost(gpu));
+    *place = own;
+    pm_gpu_close(gpu);
+}
+
 /* What the decoder summed is not what the device summed: nothing from there is believed again. */
 static void test_other_pixels_than_were_decoded(void **state)
 {
     struct pm_synth spec = spec_of(80, 60, 1, PM_U16);
     struct fakegpu_pair pair, other;
-    struct pm_gpu *gpu = fakegpu_open();
-    struct pm_prep *kept;
     (void)state;
     fakegpu_pair_make(&pair, &spec);
     spec.seed++;
     fakegpu_pair_make(&other, &spec);
-    kept = pair.target_prep;
-    pair.target_prep = other.target_prep;
-    assert_string_equal(fakegpu_find(&pair, PM_METHOD_GPU, gpu, 0).fallback, "the GPU is off");
-    assert_non_null(strstr(pm_gpu_state(gpu), "not those that were sent"));
-    assert_true(pm_gpu_lost(gpu));
-    pair.target_prep = kept;
-    pm_gpu_close(gpu);
+    expect_distrust(&pair, &pair.target_prep, other.target_prep);
+    expect_distrust(&pair, &pair.gt_prep, other.gt_prep);
     fakegpu_pair_free(&pair);
     fakegpu_pair_free(&other);
 }
@@ -173,6 +180,34 @@ static void test_straight_from_pinned_memory(void **state)
     }
 }
 
+/* A pair is given up while the device may still read its image: the memory is let go of only then
+ * when that is over. */
+static void test_given_up_half_way(void **state)
+{
+    const struct fake_control *fake = fakegpu_control();
+    struct pm_synth spec = spec_of(90, 71, 3, PM_U16);
+    struct fakegpu_pair pair;
+    struct pm_bufpool *pool;
+    struct pm_gpu *gpu;
+    struct pm_err err;
+    (void)state;
+    fake->reset(31, FAKE_LAZY);
+    gpu = fakegpu_open();
+    assert_int_equal(pm_gpu_pool(gpu, 0, NULL, &pool, &err), PM_OK);
+    fakegpu_pair_make(&pair, &spec);
+    for (int i = 0; i < 2; i++) {
+        fakegpu_pair_move(&pair, pool);
+        compare_shift(&pair, gpu, 3);
+        fake->fail_name("cufftExecR2C", FAKE_ONCE); /* after the uploads */
+        assert_non_null(fakegpu_find(&pair, PM_METHOD_GPU, gpu, 3).fallback);
+        fakegpu_pair_move(&pair, NULL);
+        assert_int_equal(fake->violations(), 0);
+    }
+    compare_shift(&pair, gpu, 3);
+    fakegpu_pair_free(&pair);
+    pm_gpu_close(gpu);
+}
+
 /* No more memory may be pinned, or too many buffers are: ordinary memory does as well. */
 static void test_memory_that_cannot_be_pinned(void **state)
 {
@@ -220,6 +255,7 @@ int main(void)
             test_other_pixels_than_were_decoded, fakegpu_set_up, fakegpu_tear_down),
         cmocka_unit_test_setup_teardown(
             test_straight_from_pinned_memory, fakegpu_set_up, fakegpu_tear_down),
+        cmocka_unit_test_setup_teardown(test_given_up_half_way, fakegpu_set_up, fakegpu_tear_down),
         cmocka_unit_test_setup_teardown(
             test_memory_that_cannot_be_pinned, fakegpu_set_up, fakegpu_tear_down),
     };

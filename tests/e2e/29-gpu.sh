@@ -69,6 +69,20 @@ must_be 0 "select count(*) from workers where worker > 0 and gpu is not null"
 daemon_stop
 check_clean
 
+say "a pair that does not fit is done by the CPU, and the result and the view say so"
+rm -rf "$IN" "$OUT" "$DB"*
+mkpairs "$T/large" 1 1 640x480 33
+write_conf align.max_shift=20 pairmill.workers=1 align.method=gpu gpu.gpu_memory_max=3M
+daemon_start_ready
+cp -R "$T"/large/*/ "$IN/"
+wait_done 1
+must_be "it did not fit into the GPU's memory" "select fallback from results"
+must_be 0 "select count(*) from results where backend = 'cuda'"
+wait_for 30 "the view to say so" sh -c "sqlite3 -readonly '$DB' \
+    'select gpu from workers where worker = 0' | grep -q 'Fake GPU.*; 1 pair did not fit'"
+daemon_stop
+check_clean
+
 say "a GPU that is lost costs no pair, and the service goes on without it"
 rm -rf "$IN" "$OUT" "$DB"*
 FAKE_CUDA_LOST=$T/lost

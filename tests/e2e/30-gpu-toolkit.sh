@@ -15,7 +15,7 @@ ${CXX:-g++} -std=c++17 -fsyntax-only -I"$home/include" tests/fakecuda/abi.cc ||
 nvcc=$BUILD/tests/fakecuda/nvcc
 [ -f "$nvcc/pairmill-cuda.so" ] || skip "no plugin built by nvcc for the double (make tests)"
 say "nvcc's host code on the double"
-for test in gputest gpumask; do
+for test in gputest gpumask gpu; do
     FAKEGPU_PLUGIN=$nvcc/pairmill-cuda.so LD_LIBRARY_PATH=$nvcc "$BUILD/tests/test_$test" \
         >"$T/log" 2>&1 || fail "test_$test: $(tail -n 5 "$T/log")"
 done

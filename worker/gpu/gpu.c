@@ -38,9 +38,10 @@ static void open_device(struct pm_gpu *gpu, const struct pm_gpu_opts *opts)
         return;
     }
     gpu->alive = gpu->was_alive = true;
-    snprintf(gpu->state, sizeof gpu->state, "%s (sm_%d%d, %llu MiB), driver %d.%d", gpu->info.name,
-        gpu->info.major, gpu->info.minor, (unsigned long long)(gpu->info.memory_bytes >> 20),
-        gpu->info.driver / 1000, gpu->info.driver % 1000 / 10);
+    snprintf(gpu->device, sizeof gpu->device, "%s (sm_%d%d, %llu MiB), driver %d.%d",
+        gpu->info.name, gpu->info.major, gpu->info.minor,
+        (unsigned long long)(gpu->info.memory_bytes >> 20), gpu->info.driver / 1000,
+        gpu->info.driver % 1000 / 10);
 }
 
 enum pm_code pm_gpu_open(struct pm_gpu **out, const struct pm_gpu_opts *opts, struct pm_err *err)
@@ -76,8 +77,16 @@ bool pm_gpu_lost(const struct pm_gpu *gpu)
     return gpu != NULL && gpu->was_alive && !gpu->alive;
 }
 
-const char *pm_gpu_state(const struct pm_gpu *gpu)
+const char *pm_gpu_state(struct pm_gpu *gpu)
 {
+    long long unfit = (long long)gpu->counts.unfit;
+    if (gpu->alive && unfit == 0) {
+        return gpu->device;
+    }
+    if (gpu->alive) {
+        snprintf(gpu->state, sizeof gpu->state, "%s; %lld pair%s did not fit, done by the CPU",
+            gpu->device, unfit, unfit == 1 ? "" : "s");
+    }
     return gpu->state;
 }
 
@@ -121,6 +130,7 @@ bool pm_gpu_check(struct pm_gpu *gpu, int code, const struct pm_cuda_status *sta
         return false;
     case PM_CUDA_NOMEM:
         gpu->counts.refused++;
+        gpu->counts.unfit++;
         gpu->refusal = "it did not fit into the GPU's memory";
         pm_log(PM_LOG_DEBUG, "event=gpu_refused message=\"%s\"", status->text);
         forget(gpu);

@@ -43,6 +43,7 @@ struct pm_gpu_counts {
     int64_t kept;     /* of them with the gt already on the device */
     int64_t masks;    /* masks made */
     int64_t refused;  /* too large or too crowded: the CPU did it */
+    int64_t unfit;    /* of them too large */
     int64_t unpinned; /* buffers for images that could not be pinned */
     int64_t failures; /* calls that failed */
 };
@@ -53,8 +54,8 @@ void pm_gpu_close(struct pm_gpu *gpu); /* NULL is fine */
 bool pm_gpu_alive(const struct pm_gpu *gpu); /* NULL: false */
 /* Whether it was alive once and no new process has begun since: a restart may bring it back. */
 bool pm_gpu_lost(const struct pm_gpu *gpu);
-/* One line: the device, or "off: why". Valid until the next call. */
-const char *pm_gpu_state(const struct pm_gpu *gpu);
+/* One line: the device and how many pairs did not fit, or "off: why". Valid until the next call. */
+const char *pm_gpu_state(struct pm_gpu *gpu);
 /* Constant text: why the last pair was not done here; for pm_shift.fallback. */
 const char *pm_gpu_refusal(const struct pm_gpu *gpu);
 const struct pm_cuda_info *pm_gpu_info(const struct pm_gpu *gpu);

@@ -12,6 +12,7 @@ struct pm_gpu {
     struct pm_cuda *cuda;
     struct pm_cuda_info info;
     bool alive, was_alive;
+    char device[400];
     char state[800];
     const char *refusal;
     int strikes;

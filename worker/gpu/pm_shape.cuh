@@ -163,13 +163,13 @@ static int begin(
 {
     int code;
     PM_TRY(pm_refuse_dead(cuda, status));
-    PM_TRY(pm_settle(cuda, status)); /* of a pair given up half-way: its images' memory is taken */
     if (cuda->begun && same_shape(&cuda->shape, shape)) {
         return PM_CUDA_OK;
     }
     if ((uint64_t)shape->w * (uint64_t)shape->h > UINT32_MAX) {
         return pm_say(status, PM_CUDA_NOMEM, "more pixels than the device part can number");
     }
+    PM_TRY(pm_settle(cuda, status));
     pm_release(cuda);
     cuda->shape = *shape;
     lay_out(cuda, shape);
