@@ -63,8 +63,8 @@ static void begin(struct fixture *f, enum pm_sample sample, int channels)
     for (int which = 0; which < 2; which++) {
         const struct pm_image *image = which == PM_CUDA_GT ? f->pair.gt : f->pair.target;
         double mean = pm_prep_mean(which == PM_CUDA_GT ? f->pair.gt_prep : f->pair.target_prep);
-        for (int y = 0; y < H; y += 16) { /* in pieces, as a decoder would */
-            int end = y + 16 < H ? y + 16 : H;
+        for (int y = 0; y < H; y += 10) { /* in pieces, as a decoder would */
+            int end = y + 10 < H ? y + 10 : H;
             assert_int_equal(
                 f->api->upload(f->cuda, which, pm_image_row(image, y), y, end, mean, &f->status),
                 PM_CUDA_OK);

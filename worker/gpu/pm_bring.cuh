@@ -107,7 +107,8 @@ static struct pm_kargs args_of(const struct pm_cuda *cuda, int which)
     return a;
 }
 
-/* Sum and luma of the rows that came last, up to row `to`; padding goes with the last row. */
+/* Sum and luma of the rows that came last, up to row `to`: a row of luma when the last of its rows
+ * is there, and the padding with the last of all. */
 static int take_band(
     struct pm_cuda *cuda, int which, int to, double mean, struct pm_cuda_status *status)
 {
@@ -132,11 +133,11 @@ static int begin_image(struct pm_cuda *cuda, int which, struct pm_cuda_status *s
     return pm_clear(cuda, cuda->args.sums + which, sizeof(pm_u64), status);
 }
 
-/* Rows copied at a time: a chunk's, but whole rows of luma. */
+/* Rows copied at a time: a chunk's. */
 static int band_rows(const struct pm_cuda *cuda)
 {
-    int rows = (int)(cuda->chunk / cuda->shape.pitch) / cuda->args.factor * cuda->args.factor;
-    return rows > 0 ? rows : cuda->args.factor;
+    int rows = (int)(cuda->chunk / cuda->shape.pitch);
+    return rows > 0 ? rows : 1;
 }
 
 static int upload(struct pm_cuda *cuda, int which, const void *rows, int y0, int y1, double mean,
@@ -146,8 +147,7 @@ static int upload(struct pm_cuda *cuda, int which, const void *rows, int y0, int
     size_t pitch = cuda->shape.pitch;
 
     PM_TRY(pm_refuse_dead(cuda, status));
-    if (!cuda->begun || y1 > cuda->shape.h || (y0 != 0 && y0 != cuda->rows[which]) ||
-        (y1 != cuda->shape.h && y1 % cuda->args.factor != 0)) {
+    if (!cuda->begun || y1 > cuda->shape.h || (y0 != 0 && y0 != cuda->rows[which])) {
         return pm_say(status, PM_CUDA_FAILED, "rows were uploaded out of order");
     }
     if (y0 == 0) {

@@ -171,9 +171,9 @@ struct pm_cuda_api {
     /* After this, also when it fails (but for PM_CUDA_DEAD), the memory is the caller's alone; what
      * is not pinned already is. close() does the same for all that is left. */
     int (*unpin)(struct pm_cuda *cuda, void *data, struct pm_cuda_status *status);
-    /* Rows [y0, y1) as they lie in host memory; ascending, without gaps, from row 0; y1 a multiple
-     * of 8 or the last. Luma is less mean (full scale 1). Rows in pinned memory must stay as they
-     * are until total() has returned, others may change at once. */
+    /* Rows [y0, y1) as they lie in host memory; ascending, without gaps, from row 0. Luma is
+     * less mean (full scale 1). Rows in pinned memory must stay as they are until total() has
+     * returned, others may change at once. */
     int (*upload)(struct pm_cuda *cuda, int which, const void *rows, int y0, int y1, double mean,
         struct pm_cuda_status *status);
     /* After the last row: spectrum, border sums. Does not wait for them. */
