@@ -47,7 +47,7 @@ $(NVCC_FAKE)/pairmill-cuda.so: $(CUDA_SRC) $(NVCC_FAKE)/libcudart.so.13
 	    -L$(CUDA_INCLUDE)/../lib64 -lcufft -Xlinker -rpath,'$$ORIGIN'
 
 # What the loader asks for first.
-$(FAKE_DIR)/libcuda.so.1:
+$(FAKE_DIR)/libcuda.so.1: tests/fakecuda/fakecuda.mk
 	@mkdir -p $(@D)
 	$(Q)echo 'int fake_driver;' | $(CC) -shared -fPIC -Wl,-soname,$(@F) -x c - -o $@
 
