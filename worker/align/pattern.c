@@ -6,6 +6,7 @@
 
 #include "common/rect.h"
 #include "worker/align/stage.h"
+#include "worker/align/symmetry.h"
 #include "worker/kernels/l1.h"
 
 #define BOX_PX 8 /* averaged along a line, which leaves an eighth of a pixel pattern's variance */
@@ -21,6 +22,10 @@ static const int beside[SHIFTS] = {0, -5, -2, -1, 1, 2, 5};
 #define PARTS 8         /* of a place, each a witness of its own */
 #define CLEAR 4.0       /* standard errors */
 #define GOLDEN 0.6180339887498949
+/* A second place this deep is compared without lines, and is where the scene lies when it is this
+ * much (relative) lower then. */
+#define DEEP 0.3
+#define MARGIN 0.05
 
 /* One answer in question. Values are luma in staged units. */
 struct lines {
@@ -289,4 +294,33 @@ double pm_pattern_prefers(
     free(flat[0]);
     free(flat[1]);
     return result;
+}
+
+enum pm_code pm_pattern_suspected(struct pm_levelsearch *level, const struct pm_align_query *query,
+    const struct pm_confirmed *confirmed, double depth, bool *suspected, struct pm_err *err)
+{
+    int factor = pm_levelsearch_factor(query->gt->image);
+    struct pm_symmetry symmetry;
+    enum pm_code rc;
+
+    *suspected = false;
+    if (confirmed->dy != 0 && confirmed->dx != 0) {
+        return PM_OK;
+    }
+    if (depth > DEEP) {
+        double prefers = pm_pattern_prefers(level, (int)lrint((double)confirmed->dy / factor),
+            (int)lrint((double)confirmed->dx / factor),
+            (int)lrint((double)confirmed->second_dy / factor),
+            (int)lrint((double)confirmed->second_dx / factor));
+        if (prefers > MARGIN) {
+            *suspected = true;
+            return PM_OK;
+        }
+    }
+    rc = pm_pattern_lines(query, confirmed->dy, confirmed->dx, suspected, err);
+    if (rc == PM_OK && !*suspected) {
+        rc = pm_symmetry_measure(level, query, confirmed->dy, confirmed->dx, &symmetry, err);
+        *suspected = rc == PM_OK && pm_symmetry_broken(&symmetry);
+    }
+    return rc;
 }

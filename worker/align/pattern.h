@@ -20,4 +20,10 @@ enum pm_code pm_pattern_lines(
 double pm_pattern_prefers(
     const struct pm_levelsearch *level, int dy, int dx, int other_dy, int other_dx);
 
+/* *suspected: the sensor's own pattern may have made the minimum; cheaply excluded off the axes,
+ * and in scenes without a second place of note. depth: of that place, of the answer's. level: begun
+ * with the pair. */
+enum pm_code pm_pattern_suspected(struct pm_levelsearch *level, const struct pm_align_query *query,
+    const struct pm_confirmed *confirmed, double depth, bool *suspected, struct pm_err *err);
+
 #endif

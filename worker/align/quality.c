@@ -9,7 +9,6 @@
 #include "worker/align/pattern.h"
 #include "worker/align/residual.h"
 #include "worker/align/rivals.h"
-#include "worker/align/symmetry.h"
 #include "worker/align/tilerecord.h"
 #include "worker/align/tiles.h"
 #include "worker/align/votes.h"
@@ -55,10 +54,6 @@
 #define MOTION_OBJECT 0.4
 #define MOTION_SCENE 0.7
 #define MOTION_LEAST 0.1
-/* A second place this deep is compared without lines, and is where the scene lies when it is this
- * much (relative) lower then. */
-#define PATTERN_DEPTH 0.3
-#define PATTERN_MARGIN 0.05
 #define SMALLEST 16 /* px; smaller images have no luma level */
 
 struct pm_quality {
@@ -240,39 +235,6 @@ static unsigned tile_flags(const struct pm_tile_fit *fit)
     return flags;
 }
 
-/* Whether the sensor's own pattern may have made the minimum: at an answer on an axis, and cheaply
- * excluded in scenes without a second place of note. */
-static enum pm_code pattern_suspected(struct pm_quality *quality,
-    const struct pm_align_query *query, const struct pm_confirmed *confirmed, double depth,
-    bool *suspected, struct pm_err *err)
-{
-    int factor = pm_levelsearch_factor(query->gt->image);
-    struct pm_symmetry symmetry;
-    enum pm_code rc;
-
-    *suspected = false;
-    if (confirmed->dy != 0 && confirmed->dx != 0) {
-        return PM_OK;
-    }
-    if (depth > PATTERN_DEPTH) {
-        double prefers = pm_pattern_prefers(quality->level,
-            (int)lrint((double)confirmed->dy / factor), (int)lrint((double)confirmed->dx / factor),
-            (int)lrint((double)confirmed->second_dy / factor),
-            (int)lrint((double)confirmed->second_dx / factor));
-        if (prefers > PATTERN_MARGIN) {
-            *suspected = true;
-            return PM_OK;
-        }
-    }
-    rc = pm_pattern_lines(query, confirmed->dy, confirmed->dx, suspected, err);
-    if (rc == PM_OK && !*suspected) {
-        rc = pm_symmetry_measure(
-            quality->level, query, confirmed->dy, confirmed->dx, &symmetry, err);
-        *suspected = rc == PM_OK && pm_symmetry_broken(&symmetry);
-    }
-    return rc;
-}
-
 /* What the parts of the frame leave of near. */
 static enum pm_code vote_near(struct pm_quality *quality, const struct pm_align_query *query,
     const struct pm_confirmed *confirmed, double *near, struct pm_err *err)
@@ -382,7 +344,7 @@ static enum pm_code judge_level(struct pm_quality *quality, const struct pm_alig
             quality->gain, query, confirmed, v->fit.gain_ratio, second_ratio, &stable, err);
     }
     if (rc == PM_OK) {
-        rc = pattern_suspected(quality, query, confirmed, v->depth, &pattern, err);
+        rc = pm_pattern_suspected(quality->level, query, confirmed, v->depth, &pattern, err);
     }
     if (rc == PM_OK) {
         rc = judge_motions(quality, query, confirmed, factor, v, err);
