@@ -102,12 +102,65 @@ static void without_lines_the_scene_is_preferred(void **state)
     pm_pair_close(&pair);
 }
 
+static bool resting(const struct pm_pair *pair)
+{
+    struct pm_align_query query = query_of(pair);
+    struct pm_bands *bands;
+    bool is;
+    assert_int_equal(pm_bands_new(&bands, NULL), PM_OK);
+    assert_int_equal(pm_pattern_resting(bands, &query, &is, NULL), PM_OK);
+    pm_bands_free(bands);
+    return is;
+}
+
+/* The scene has moved away from (0,0): what still has a hollow there is the sensor's. */
+static void what_rests_is_the_sensor_s(void **state)
+{
+    (void)state;
+    struct pm_pair pair;
+    make(&pair, 7, -20, 0.1, 0.1);
+    assert_true(resting(&pair));
+    pm_pair_close(&pair);
+    make(&pair, 7, -20, 0, 0);
+    assert_false(resting(&pair));
+    pm_pair_close(&pair);
+}
+
+/* A mosaic's own hollow at (0,0), two px wide, is none of a pattern. */
+static void a_mosaic_does_not_rest(void **state)
+{
+    (void)state;
+    struct pm_synth spec = {.w = 300,
+        .h = 260,
+        .channels = 1,
+        .sample = PM_U16,
+        .dy = 0,
+        .dx = 20,
+        .read = 0.005,
+        .seed = 6};
+    static const double filters[2][2] = {{0.5, 1}, {0.9, 0.2}};
+    struct pm_image *images[2];
+    struct pm_pair pair;
+    pm_synth_pair(&spec, &images[0], &images[1]);
+    for (int i = 0; i < 2 * spec.w * spec.h; i++) {
+        struct pm_image *image = images[i % 2];
+        int y = i / 2 / spec.w, x = i / 2 % spec.w;
+        double filter = filters[y % 2][x % 2];
+        pm_synth_put(image, y, x, 0, filter * pm_synth_get(image, y, x, 0));
+    }
+    pm_pair_wrap(&pair, images[0], images[1]);
+    assert_false(resting(&pair));
+    pm_pair_close(&pair);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_that_moved_the_answer_are_seen),
         cmocka_unit_test(a_scene_on_the_axis_is_left_alone),
         cmocka_unit_test(without_lines_the_scene_is_preferred),
+        cmocka_unit_test(what_rests_is_the_sensor_s),
+        cmocka_unit_test(a_mosaic_does_not_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/rect.h"
+#include "worker/align/rivals.h"
 #include "worker/align/stage.h"
 #include "worker/align/symmetry.h"
 #include "worker/kernels/l1.h"
@@ -22,6 +23,7 @@ static const int beside[SHIFTS] = {0, -5, -2, -1, 1, 2, 5};
 #define PARTS 8         /* of a place, each a witness of its own */
 #define CLEAR 4.0       /* standard errors */
 #define GOLDEN 0.6180339887498949
+#define AWAY_PX 4 /* an answer this far from (0,0) leaves no hollow of the scene there */
 /* A second place this deep is compared without lines, and is where the scene lies when it is this
  * much (relative) lower then. */
 #define DEEP 0.3
@@ -296,12 +298,39 @@ double pm_pattern_prefers(
     return result;
 }
 
-enum pm_code pm_pattern_suspected(struct pm_levelsearch *level, const struct pm_align_query *query,
-    const struct pm_confirmed *confirmed, double depth, bool *suspected, struct pm_err *err)
+enum pm_code pm_pattern_resting(
+    struct pm_bands *bands, const struct pm_align_query *query, bool *resting, struct pm_err *err)
+{
+    static const struct pm_bands_at here = {0, 0};
+    struct pm_candidate rivals[PM_RIVALS_MOST];
+    int n = pm_rivals_of(query->gt->image->channels, 0, 0, rivals);
+    enum pm_code rc = pm_bands_begin(bands, query, err);
+    int step = pm_bands_first_step(bands);
+
+    *resting = false;
+    if (rc == PM_OK) {
+        rc = pm_bands_sum3(bands, 0, 0, step, false, err);
+    }
+    for (int i = n - 8; rc == PM_OK && i < n; i++) { /* of a mosaic, those a period away */
+        struct pm_bands_at there = {rivals[i].dy, rivals[i].dx};
+        struct pm_bands_difference d;
+        rc = pm_bands_sum3(bands, there.dy, there.dx, step, false, err);
+        d = pm_bands_compare(bands, there, here, step, 0);
+        if (!(d.loss > CLEAR * d.noise)) {
+            return rc; /* unrelated places have a slope, which goes down on one side */
+        }
+    }
+    *resting = rc == PM_OK;
+    return rc;
+}
+
+enum pm_code pm_pattern_suspected(struct pm_levelsearch *level, struct pm_bands *bands,
+    const struct pm_align_query *query, const struct pm_confirmed *confirmed, double depth,
+    bool *suspected, struct pm_err *err)
 {
     int factor = pm_levelsearch_factor(query->gt->image);
     struct pm_symmetry symmetry;
-    enum pm_code rc;
+    enum pm_code rc = PM_OK;
 
     *suspected = false;
     if (confirmed->dy != 0 && confirmed->dx != 0) {
@@ -317,7 +346,12 @@ enum pm_code pm_pattern_suspected(struct pm_levelsearch *level, const struct pm_
             return PM_OK;
         }
     }
-    rc = pm_pattern_lines(query, confirmed->dy, confirmed->dx, suspected, err);
+    if (abs(confirmed->dy) + abs(confirmed->dx) >= AWAY_PX) {
+        rc = pm_pattern_resting(bands, query, suspected, err);
+    }
+    if (rc == PM_OK && !*suspected) {
+        rc = pm_pattern_lines(query, confirmed->dy, confirmed->dx, suspected, err);
+    }
     if (rc == PM_OK && !*suspected) {
         rc = pm_symmetry_measure(level, query, confirmed->dy, confirmed->dx, &symmetry, err);
         *suspected = rc == PM_OK && pm_symmetry_broken(&symmetry);

@@ -7,6 +7,7 @@
 #ifndef PM_WORKER_ALIGN_PATTERN_H
 #define PM_WORKER_ALIGN_PATTERN_H
 
+#include "worker/align/bands.h"
 #include "worker/align/levelsearch.h"
 
 /* *lines: seen without what whole rows (dy 0) or whole columns (dx 0) have in common, and with
@@ -20,10 +21,16 @@ enum pm_code pm_pattern_lines(
 double pm_pattern_prefers(
     const struct pm_levelsearch *level, int dy, int dx, int other_dy, int other_dx);
 
+/* *resting: something lies in the same place in both images: the loss has a hollow of its own at
+ * (0,0). For answers some px away, whose scene has none there. bands: for the call. */
+enum pm_code pm_pattern_resting(
+    struct pm_bands *bands, const struct pm_align_query *query, bool *resting, struct pm_err *err);
+
 /* *suspected: the sensor's own pattern may have made the minimum; cheaply excluded off the axes,
  * and in scenes without a second place of note. depth: of that place, of the answer's. level: begun
- * with the pair. */
-enum pm_code pm_pattern_suspected(struct pm_levelsearch *level, const struct pm_align_query *query,
-    const struct pm_confirmed *confirmed, double depth, bool *suspected, struct pm_err *err);
+ * with the pair. bands: as above. */
+enum pm_code pm_pattern_suspected(struct pm_levelsearch *level, struct pm_bands *bands,
+    const struct pm_align_query *query, const struct pm_confirmed *confirmed, double depth,
+    bool *suspected, struct pm_err *err);
 
 #endif

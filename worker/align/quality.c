@@ -59,6 +59,7 @@
 struct pm_quality {
     struct pm_levelsearch *level;
     struct pm_tiles *tiles;
+    struct pm_bands *bands;
     struct pm_gaincheck *gain;
     struct pm_motions *motions;
     struct pm_votes *votes;
@@ -75,6 +76,9 @@ enum pm_code pm_quality_new(struct pm_quality **out, struct pm_err *err)
     rc = pm_levelsearch_new(&quality->level, err);
     if (rc == PM_OK) {
         rc = pm_tiles_new(&quality->tiles, err);
+    }
+    if (rc == PM_OK) {
+        rc = pm_bands_new(&quality->bands, err);
     }
     if (rc == PM_OK) {
         rc = pm_gaincheck_new(&quality->gain, err);
@@ -100,6 +104,7 @@ void pm_quality_free(struct pm_quality *quality)
     }
     pm_levelsearch_free(quality->level);
     pm_tiles_free(quality->tiles);
+    pm_bands_free(quality->bands);
     pm_gaincheck_free(quality->gain);
     pm_motions_free(quality->motions);
     pm_votes_free(quality->votes);
@@ -344,7 +349,8 @@ static enum pm_code judge_level(struct pm_quality *quality, const struct pm_alig
             quality->gain, query, confirmed, v->fit.gain_ratio, second_ratio, &stable, err);
     }
     if (rc == PM_OK) {
-        rc = pm_pattern_suspected(quality->level, query, confirmed, v->depth, &pattern, err);
+        rc = pm_pattern_suspected(
+            quality->level, quality->bands, query, confirmed, v->depth, &pattern, err);
     }
     if (rc == PM_OK) {
         rc = judge_motions(quality, query, confirmed, factor, v, err);
