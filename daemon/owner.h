@@ -42,8 +42,14 @@ bool pm_owner_last_step(const struct pm_owner *owner, int64_t job_id, int *step)
 /* "SIGSEGV": the former owner died of it in the worker that had this job; NULL: not that anybody
  * knows. Belongs to owner. */
 const char *pm_owner_last_signal(const struct pm_owner *owner, int64_t job_id);
+/* How many owners in a row were at work on this job when they died without a word of why (SIGKILL,
+ * no power), the former one the last of them; 0: the former one was not, or has said why. */
+int pm_owner_kills(const struct pm_owner *owner, int64_t job_id);
+/* How many owners died so since one ended in order, whatever they were at; 0: the former one has
+ * said why, or did not die. */
+int pm_owner_deaths(const struct pm_owner *owner);
 /* What the former owner left has been told to the database: until then it stays in the file, for
- * the next one should we be killed before. */
+ * the next one should we be killed before. What kills needs stays for good. */
 void pm_owner_forget_former(struct pm_owner *owner);
 /* job_id 0: idle. */
 void pm_owner_beat(struct pm_owner *owner, int worker, int64_t job_id, int step);

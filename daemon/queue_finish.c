@@ -149,6 +149,8 @@ struct left {
     int step;           /* the last one its owner told; -1: none */
     bool traced;        /* the owner said it had started this one */
     const char *signal; /* the owner died of it in this one's worker; NULL: not known */
+    int kills;          /* pm_owner_kills() */
+    int deaths;         /* pm_owner_deaths() */
 };
 
 static enum pm_code list_running(
@@ -199,30 +201,68 @@ static bool innocent(const struct left *all, size_t count, const struct left *on
 #define APART_US ((int64_t)5000000) /* longer than nearly every pair takes */
 #define APART_MAX 12                /* no pair waits more than a minute for it */
 
-static int64_t apart_us(const struct left *left, int max_attempts, int *last_tries)
+static int64_t apart_us(int tries, int max_attempts, int *last_tries)
 {
-    if (left->attempts + 1 != max_attempts) {
+    if (tries + 1 != max_attempts) {
         return 0;
     }
     int before = (*last_tries)++;
     return APART_US * (before < APART_MAX ? before : APART_MAX);
 }
 
+/* SIGKILL and a power cut come from outside, but may be the pair's fault (no memory): it is when
+ * one death followed the other while it was at work, and as many hit it as hit others. After each
+ * it lets others go first: were it not to blame, the next one would hit them. */
+#define KILLED_US ((int64_t)250000) /* four times as long after each in a row */
+#define KILLED_STEPS_MAX 3
+
+static int64_t step_aside_us(const struct left *left)
+{
+    int steps = left->kills - 1 < KILLED_STEPS_MAX ? left->kills - 1 : KILLED_STEPS_MAX;
+    return left->kills > 0 ? KILLED_US << 2 * steps : 0;
+}
+
+/* A pair whose worker did not get as far as to say that it began: only should that never work. */
+#define UNBEGUN_MAX 10 /* times max_attempts */
+
+/* How often it was tried as far as crashes go. */
+static int tries_of(const struct left *left, int max_attempts)
+{
+    bool blamed = left->kills >= max_attempts && left->kills * 2 >= left->deaths;
+    if (left->deaths == 0) { /* the owner has said why it died */
+        return left->attempts;
+    }
+    blamed |= left->kills == 0 && left->attempts / UNBEGUN_MAX >= max_attempts;
+    return blamed ? max_attempts : left->kills < max_attempts ? left->kills : max_attempts - 1;
+}
+
+static void tell_crash(const struct left *left, int max_attempts, char *text, size_t size)
+{
+    if (left->kills > 0) {
+        snprintf(text, size, "the process was killed while working on it, %d time%s in a row",
+            left->kills, left->kills == 1 ? "" : "s");
+    } else {
+        snprintf(text, size, "the process died%s%s while working on it, attempt %d of %d",
+            left->signal != NULL ? " of " : "", left->signal != NULL ? left->signal : "",
+            left->attempts, max_attempts);
+    }
+}
+
 static enum pm_code end_left(struct pm_store *store, const struct left *left, int max_attempts,
     int *last_tries, int64_t now_us, struct pm_err *err)
 {
     char message[128];
+    int tries = tries_of(left, max_attempts);
     struct end end = {.job_id = left->job_id,
         .worker = left->worker,
         .code = PM_ECRASH,
         .step = left->step,
         .message = message,
-        .verdict = pm_queue_fate(PM_ECRASH, left->attempts, max_attempts, 0.5),
+        .verdict = pm_queue_fate(PM_ECRASH, tries, max_attempts, 0.5),
         .at_us = now_us};
-    snprintf(message, sizeof message, "the process died%s%s while working on it, attempt %d of %d",
-        left->signal != NULL ? " of " : "", left->signal != NULL ? left->signal : "",
-        left->attempts, max_attempts);
-    end.verdict.delay_us += apart_us(left, max_attempts, last_tries);
+    tell_crash(left, max_attempts, message, sizeof message);
+    end.verdict.delay_us += apart_us(tries, max_attempts, last_tries);
+    end.verdict.delay_us += step_aside_us(left);
     return end_job(store, &end, err);
 }
 
@@ -236,6 +276,8 @@ enum pm_code pm_queue_recover(struct pm_store *store, const struct pm_owner *own
     for (size_t i = 0; i < n; i++) {
         left[i].traced = pm_owner_last_step(owner, left[i].job_id, &left[i].step);
         left[i].signal = pm_owner_last_signal(owner, left[i].job_id);
+        left[i].kills = pm_owner_kills(owner, left[i].job_id);
+        left[i].deaths = pm_owner_deaths(owner);
     }
     for (size_t i = 0; rc == PM_OK && i < n; i++) {
         bool spare = pm_owner_was_unsaved(owner) || innocent(left, n, &left[i]);

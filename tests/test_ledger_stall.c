@@ -56,6 +56,19 @@ bool pm_owner_last_step(const struct pm_owner *owner, int64_t job_id, int *step)
     return false;
 }
 
+int pm_owner_deaths(const struct pm_owner *owner)
+{
+    (void)owner;
+    return 0;
+}
+
+int pm_owner_kills(const struct pm_owner *owner, int64_t job_id)
+{
+    (void)owner;
+    (void)job_id;
+    return 0;
+}
+
 const char *pm_owner_last_signal(const struct pm_owner *owner, int64_t job_id)
 {
     (void)owner;

@@ -95,6 +95,84 @@ static void the_second_is_told_the_pid_of_the_first(void **state)
     pm_owner_close(owner);
 }
 
+/* An owner that is killed while worker 0 has this job; 0: while it has none. */
+static void be_killed_at(const char *db, int64_t job_id)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        struct pm_owner *owner = NULL;
+        if (pm_owner_open(&owner, db, NULL) == PM_OK) {
+            pm_owner_forget_former(owner);
+            pm_owner_beat(owner, 0, job_id, PM_STEP_ALIGN);
+            kill(getpid(), SIGKILL);
+        }
+        _exit(1);
+    }
+    waitpid(child, NULL, 0);
+}
+
+/* What an owner that begins now, recovers, and ends in order finds. */
+static int kills_at(const char *db, int64_t job_id)
+{
+    struct pm_owner *owner = NULL;
+    assert_int_equal(pm_owner_open(&owner, db, NULL), PM_OK);
+    int kills = pm_owner_kills(owner, job_id);
+    pm_owner_forget_former(owner);
+    pm_owner_close(owner);
+    return kills;
+}
+
+static void kills_in_a_row_are_counted(void **state)
+{
+    struct place *place = *state;
+    struct pm_owner *owner = NULL;
+    assert_int_equal(kills_at(place->db, 7), 0);
+    be_killed_at(place->db, 7);
+    be_killed_at(place->db, 7);
+    assert_int_equal(kills_at(place->db, 7), 2);
+    assert_int_equal(kills_at(place->db, 7), 0); /* told once */
+    be_killed_at(place->db, 0);
+    be_killed_at(place->db, 0);
+    assert_int_equal(pm_owner_open(&owner, place->db, NULL), PM_OK);
+    assert_int_equal(pm_owner_deaths(owner), 2); /* since the end in order */
+    pm_owner_forget_former(owner);
+    pm_owner_close(owner);
+    be_killed_at(place->db, 7);
+    be_killed_at(place->db, 7);
+    assert_int_equal(kills_at(place->db, 7), 2);
+    be_killed_at(place->db, 7);
+    assert_int_equal(kills_at(place->db, 7), 3); /* an end in order does not interrupt the row */
+    be_killed_at(place->db, 8);
+    assert_int_equal(kills_at(place->db, 7), 0);
+    be_killed_at(place->db, 7); /* the one between was at another job */
+    assert_int_equal(kills_at(place->db, 7), 1);
+    be_killed_at(place->db, 0); /* or at none */
+    be_killed_at(place->db, 7);
+    assert_int_equal(kills_at(place->db, 7), 1);
+    assert_int_equal(pm_owner_open(&owner, place->db, NULL), PM_OK);
+    pm_owner_beat(owner, 3, 7, PM_STEP_DECODE);
+    pm_owner_beat(owner, 3, 0, -1); /* it came through */
+    pm_owner_close(owner);
+    be_killed_at(place->db, 7);
+    assert_int_equal(kills_at(place->db, 7), 1);
+}
+
+static void who_says_why_was_not_killed(void **state)
+{
+    struct place *place = *state;
+    pid_t child = fork();
+    if (child == 0) {
+        struct pm_owner *owner = NULL;
+        if (pm_owner_open(&owner, place->db, NULL) == PM_OK) {
+            pm_owner_beat(owner, 0, 7, PM_STEP_ALIGN);
+            kill(getpid(), SIGABRT);
+        }
+        _exit(1);
+    }
+    waitpid(child, NULL, 0);
+    assert_int_equal(kills_at(place->db, 7), 0);
+}
+
 static void a_clean_end_leaves_nothing(void **state)
 {
     struct place *place = *state;
@@ -177,6 +255,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         with_place(the_second_is_told_the_pid_of_the_first),
+        with_place(kills_in_a_row_are_counted),
+        with_place(who_says_why_was_not_killed),
         with_place(a_clean_end_leaves_nothing),
         with_place(an_end_that_could_not_write_leaves_word),
         with_place(a_child_does_not_inherit_the_lock),

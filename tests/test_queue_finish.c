@@ -204,7 +204,9 @@ static void recover(struct pm_kit *kit, int64_t expected)
     pm_store_begin(kit->store, NULL);
     assert_int_equal(pm_queue_recover(kit->store, owner, 3, kit->now_us, &count, NULL), PM_OK);
     pm_store_commit(kit->store, NULL);
+    pm_owner_forget_former(owner);
     pm_owner_close(owner);
+    kit->now_us += 10000000; /* who was killed lets others go first */
     assert_int_equal(count, expected);
 }
 
@@ -260,12 +262,36 @@ static void two_suspects_have_their_last_try_apart(void **state)
     pm_kit_see(kit, "s/t2.tif", 1);
     die_with_two(kit);
     recover(kit, 2);
-    pm_kit_expect(kit, "queued|1|0\nqueued|1|0", "select state, attempts, not_before_us from job");
+    pm_kit_expect(kit, "queued|1|250000\nqueued|1|250000",
+        "select state, attempts, not_before_us - finished_us from job");
     die_with_two(kit);
     recover(kit, 2);
     pm_kit_expect(kit, "queued|2\nqueued|2", "select state, attempts from job order by id");
-    pm_kit_expect(kit, "1|5000000",
-        "select sum(not_before_us = 0), max(not_before_us) - max(finished_us) from job");
+    pm_kit_expect(kit, "1000000\n6000000",
+        "select not_before_us - finished_us from job order by not_before_us");
+}
+
+/* Killed again and again from outside, whoever happens to be at work. */
+static void kills_at_different_pairs_blame_none(void **state)
+{
+    struct pm_kit *kit = *state;
+    pm_kit_see(kit, "s/gt/g.tif", 1);
+    pm_kit_see(kit, "s/t1.tif", 1);
+    pm_kit_see(kit, "s/t2.tif", 1);
+    pm_kit_see(kit, "s/t3.tif", 1);
+    for (int i = 0; i < 12; i++) {
+        die_with_jobs(kit, 1 + i % 2, PM_STEP_ALIGN);
+        recover(kit, 3);
+    }
+    pm_kit_expect(kit, "3|0", "select queued, quarantined from progress");
+    pm_kit_expect(kit, "6|6|0", "select group_concat(attempts, '|') from job");
+    /* Three in a row at one. */
+    die_with_jobs(kit, 2, PM_STEP_ALIGN);
+    recover(kit, 3);
+    die_with_jobs(kit, 2, PM_STEP_ALIGN);
+    recover(kit, 3);
+    pm_kit_expect(kit, "2|8|the process was killed while working on it, 3 times in a row",
+        "select job_id, attempts, message from quarantine");
 }
 
 static void without_a_trace_every_leased_job_counts(void **state)
@@ -317,6 +343,7 @@ int main(void)
         with_store(a_result_nobody_waits_for_changes_nothing),
         with_store(a_dead_owners_poison_pair_ends_alone_in_quarantine),
         with_store(two_suspects_have_their_last_try_apart),
+        with_store(kills_at_different_pairs_blame_none),
         with_store(without_a_trace_every_leased_job_counts),
         with_store(a_clean_end_gives_attempts_back),
         with_store(no_other_move_is_allowed),

@@ -179,7 +179,7 @@ class Campaign:
         kit.make_pairs(inputs, max(1, args.pairs // 20), 20 if args.pairs >= 20 else args.pairs, 5)
         self.pairs = args.pairs // 20 * 20 if args.pairs >= 20 else args.pairs
         self.calm = kit.Place(os.path.join(top, "calm"), inputs)
-        self.place = kit.Place(os.path.join(top, "life"), inputs, max_attempts=100)
+        self.place = kit.Place(os.path.join(top, "life"), inputs)  # max_attempts as people have it
         self.judge = kit.Judge(self.place)
         self.log_path = os.path.join(top, "log")
         self.kills = self.rounds = self.lives = 0
@@ -217,7 +217,7 @@ class Campaign:
         missed = [p for p in PHASES if self.phases[p] == 0]
         often = 0.4
         if before.version is not None and 0 < before.version < newest_schema():
-            fitting, often = ["migration"], 0.8
+            fitting, often = ["migration"], 1 if "migration" in missed else 0.8
         elif missed and self.kills > self.args.kills / 2:
             fitting, often = missed, 0.8
         else:
