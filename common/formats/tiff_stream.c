@@ -1,6 +1,7 @@
 #include "common/formats/tiff_stream.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -71,11 +72,64 @@ static int stream_close(thandle_t handle)
     return 0;
 }
 
+/* The tags that say how pixels lie and what they are. Those of a compression go to its codec first.
+ */
+static bool is_of_pixels(uint32_t tag)
+{
+    static const uint16_t tags[] = {TIFFTAG_SUBFILETYPE, TIFFTAG_OSUBFILETYPE, TIFFTAG_IMAGEWIDTH,
+        TIFFTAG_IMAGELENGTH, TIFFTAG_BITSPERSAMPLE, TIFFTAG_COMPRESSION, TIFFTAG_PHOTOMETRIC,
+        TIFFTAG_FILLORDER, TIFFTAG_ORIENTATION, TIFFTAG_SAMPLESPERPIXEL, TIFFTAG_ROWSPERSTRIP,
+        TIFFTAG_MINSAMPLEVALUE, TIFFTAG_MAXSAMPLEVALUE, TIFFTAG_PLANARCONFIG, TIFFTAG_COLORMAP,
+        TIFFTAG_TILEWIDTH, TIFFTAG_TILELENGTH, TIFFTAG_EXTRASAMPLES, TIFFTAG_SAMPLEFORMAT,
+        TIFFTAG_YCBCRSUBSAMPLING, TIFFTAG_YCBCRPOSITIONING, TIFFTAG_REFERENCEBLACKWHITE,
+        TIFFTAG_MATTEING, TIFFTAG_DATATYPE, TIFFTAG_IMAGEDEPTH, TIFFTAG_TILEDEPTH};
+    for (size_t i = 0; i < sizeof tags / sizeof tags[0]; i++) {
+        if (tags[i] == tag) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int set_field(TIFF *tif, uint32_t tag, va_list values)
+{
+    struct pm_tiff_stream *stream = TIFFClientdata(tif);
+    return is_of_pixels(tag) ? stream->set_field(tif, tag, values) : 1;
+}
+
+/* Keeps all other tags from libtiff: it has a list for them, counts one before there is memory for
+ * it (4.5), and without memory crashes over that at the next one, or when it closes. Called by
+ * libtiff for every handle of the process, whenever a directory begins. */
+static void take_over(TIFF *tif)
+{
+    if (TIFFGetSizeProc(tif) == stream_size) {
+        struct pm_tiff_stream *stream = TIFFClientdata(tif);
+        TIFFTagMethods *methods = TIFFAccessTagMethods(tif);
+        stream->set_field = methods->vsetfield;
+        methods->vsetfield = set_field;
+    }
+}
+
+static void install(void)
+{
+    TIFFSetTagExtender(take_over);
+}
+
+/* libtiff has no code for it; malloc leaves its own. What it then goes without may matter. */
+static void note_no_memory(struct pm_tiff_stream *stream)
+{
+    if (errno == ENOMEM) {
+        stream->sys_errno = stream->sys_errno != 0 ? stream->sys_errno : ENOMEM;
+        stream->doubtful = true;
+    }
+}
+
 static int on_error(TIFF *tif, void *user, const char *module, const char *fmt, va_list ap)
 {
     struct pm_tiff_stream *stream = user;
     (void)tif;
     (void)module;
+    note_no_memory(stream);
     if (stream->said[0] == '\0') {
         vsnprintf(stream->said, sizeof stream->said, fmt, ap);
     }
@@ -102,6 +156,7 @@ static int on_warning(TIFF *tif, void *user, const char *module, const char *fmt
 {
     struct pm_tiff_stream *stream = user;
     (void)tif;
+    note_no_memory(stream);
     if (is_doubtful(module, fmt)) {
         if (!stream->doubtful) {
             vsnprintf(stream->said, sizeof stream->said, fmt, ap);
@@ -113,6 +168,7 @@ static int on_warning(TIFF *tif, void *user, const char *module, const char *fmt
 
 TIFF *pm_tiff_stream_open(struct pm_tiff_stream *stream, const char *mode)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     TIFFOpenOptions *options = TIFFOpenOptionsAlloc();
     TIFF *tif;
 
@@ -120,9 +176,11 @@ TIFF *pm_tiff_stream_open(struct pm_tiff_stream *stream, const char *mode)
         stream->sys_errno = ENOMEM;
         return NULL;
     }
+    pthread_once(&once, install);
     TIFFOpenOptionsSetErrorHandlerExtR(options, on_error, stream);
     TIFFOpenOptionsSetWarningHandlerExtR(options, on_warning, stream);
     TIFFOpenOptionsSetMaxSingleMemAlloc(options, LIBTIFF_ALLOC_MAX);
+    errno = 0;
     tif = TIFFClientOpenExt("TIFF", mode, stream, stream_read, stream_write, stream_seek,
         stream_close, stream_size, NULL, NULL, options);
     TIFFOpenOptionsFree(options);

@@ -20,10 +20,11 @@
 struct pm_tiff_stream {
     int fd;
     int64_t pos;
-    int64_t size;   /* bytes in the file */
-    int sys_errno;  /* of the first read or write that failed */
-    bool doubtful;  /* a mere warning to libtiff, but what is read may be wrong */
-    char said[256]; /* libtiff's first error message, or such a warning */
+    int64_t size;  /* bytes in the file */
+    int sys_errno; /* of the first read or write that failed; ENOMEM: libtiff's memory did */
+    bool doubtful; /* a mere warning to libtiff, but what is read may be wrong */
+    TIFFVSetMethod set_field; /* libtiff's own */
+    char said[256];           /* libtiff's first error message, or such a warning */
 };
 
 /* mode: as TIFFOpen() has it. NULL on error. stream must outlive the handle. */

@@ -49,7 +49,6 @@ static int set_tags(TIFF *tif, const struct pm_image *image, struct pm_rect rect
            TIFFSetField(tif, TIFFTAG_PLANARCONFIG, PLANARCONFIG_CONTIG) &&
            TIFFSetField(tif, TIFFTAG_ORIENTATION, ORIENTATION_TOPLEFT) &&
            TIFFSetField(tif, TIFFTAG_ROWSPERSTRIP, rows_per_strip) &&
-           TIFFSetField(tif, TIFFTAG_SOFTWARE, "pairmill") &&
            set_compression(tif, compression, image->sample);
 }
 
