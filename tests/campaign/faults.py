@@ -34,7 +34,11 @@ SHORT = 9999  # the shim's own code: half of it is done
 # What may go wrong: call, codes, text in the path. Files of the place only: libuv ends the process on
 # purpose when its own pipes fail.
 KINDS = [
-    ("site", [errno.ENOMEM], ""),
+    # By thread, or the n-th site would be another each time; PROGRAM: libuv's pool, which bears its name.
+    ("site", [errno.ENOMEM], "@main"),
+    ("site", [errno.ENOMEM], "@pm-ledger"),
+    ("site", [errno.ENOMEM], "@pm-worker-0"),
+    ("site", [errno.ENOMEM], "@PROGRAM"),
     ("open", [errno.EMFILE, errno.EIO, errno.EACCES, errno.ENOENT], "TOP"),
     ("read", [errno.EIO, SHORT], "TOP"),
     ("write", [errno.EIO, errno.ENOSPC, SHORT], "/place/"),
@@ -47,6 +51,8 @@ KINDS = [
     ("thread", [errno.EAGAIN], ""),
     ("step", [5, 7, 10, 13], ""),  # SQLite: busy, no memory, input/output, full
 ]
+BLAMED = """select stage, code, message from failures
+    where job_id in (select id from job where state in ('failed', 'quarantined'))"""
 LIMIT_S = 30
 WARP = "10"  # delays of retries are 10 times as short
 
@@ -81,7 +87,8 @@ class Campaign:
     def rule(self, kind, n, daemon):
         call, codes, text = kind
         code = random.Random("%d %s %d %s" % (self.args.seed, kind, n, daemon)).choice(codes)
-        return "%s:%d:%d%s" % (call, n, code, ":" + text.replace("TOP", self.top) if text else "")
+        text = text.replace("TOP", self.top).replace("PROGRAM", "pairmilld" if daemon else "pairmill")
+        return "%s:%d:%d%s" % (call, n, code, ":" + text if text else "")
 
     def life(self, slot, daemon, rule):
         """(exit code, log) of a life; negative: the signal."""
@@ -138,16 +145,20 @@ class Campaign:
                 fds, self.base_fds[daemon], text[-1500:]))
         return "ended with %d" % code
 
-    def check_rows(self, place):
+    def check_rows(self, place, call):
         if not os.path.exists(place.db):
             return
         try:
             kit.Judge(place).done_rows()
+            blamed = place.ask(BLAMED) if call == "site" else []
         except sqlite3.OperationalError as e:
             # It had come no further than to make the database; a guest cannot end what is half made.
             half = os.path.exists(place.db + "-journal") and "readonly" in str(e)
             if "no such table" not in str(e) and not half:
                 raise kit.Wrong("the database: %s" % e)
+            return
+        if blamed:
+            raise kit.Wrong("for want of memory a pair failed for good: %s" % blamed)
 
     def check_after(self, slot):
         """Without faults: everything done, as it would have been."""
@@ -173,11 +184,11 @@ class Campaign:
             if not fired and code != 0:
                 raise kit.Wrong("ended with %d without a fault: %s" % (code, text[-1500:]))
             if fired:
-                self.check_rows(slot.place)
+                self.check_rows(slot.place, kind[0])
                 self.check_after(slot)
                 with self.lock:
                     self.ends[end] += 1
-                    self.tried[kind[0] + (" of inotify" if kind[2] == "inotify" else "")] += 1
+                    self.tried[kind[0] + (" of " + kind[2] if kind[2].startswith(("@", "inotify")) else "")] += 1
             self.slots.put(slot)
             return fired
         except kit.Wrong as e:
