@@ -21,8 +21,8 @@ WEIGHTS = {name: weight for name, weight in churn.Churn.WEIGHTS.items() if name 
 # it should, go on filling for days, and hide any other growth.
 CACHE_BYTES = 256 << 10
 SAMPLES = 240  # over the whole time
-# What the allocator keeps may add this much; some 50,000 pairs an hour with 100 bytes lost each are above it.
-SLACK_KB = 2048
+# What the allocator keeps may add this much. A quarter of an hour is some 15,000 pairs: 70 bytes lost with each are more.
+SLACK_KB = 1024
 
 
 def look(pid):
