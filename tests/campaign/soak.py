@@ -40,13 +40,15 @@ def busy(model, until):
 
 
 def check_flat(samples):
-    """Third quarter against the last one: the first half fills caches and pools."""
+    """Third quarter against the last one: the first half fills caches and pools. Of descriptors the fewest count: a
+    worker has a pair's files open until they are synced."""
     third, last = samples[len(samples) // 2 : 3 * len(samples) // 4], samples[3 * len(samples) // 4 :]
     wrong = []
-    limits = (("kB resident", SLACK_KB), ("kB of heap and stacks", SLACK_KB), ("descriptors", 6), ("threads", 0))
-    for i, (name, slack) in enumerate(limits):
-        before, after = (statistics.median(s[i] for s in part) for part in (third, last))
-        print(f"{name}: median {before:.0f} in the third quarter, {after:.0f} in the last, "
+    limits = (("kB resident", statistics.median, SLACK_KB), ("kB of heap and stacks", statistics.median, SLACK_KB),
+              ("descriptors", min, 2), ("threads", statistics.median, 0))
+    for i, (name, of, slack) in enumerate(limits):
+        before, after = (of([s[i] for s in part]) for part in (third, last))
+        print(f"{name}: {of.__name__} {before:.0f} in the third quarter, {after:.0f} in the last, "
               f"most {max(s[i] for s in samples)}")
         if after > before + slack:
             wrong.append(f"{name} grew from {before:.0f} to {after:.0f}")
@@ -59,7 +61,7 @@ def check_load(model):
     done, failed = model.ask("select done, failed from rate_total")[0]
     evictions, held = model.ask("select evictions, bytes from cache_stats")[0]
     print(f"{done} pairs done, {failed} failed; {evictions} ground truths evicted from a cache of {CACHE_BYTES} bytes")
-    if done < failed or evictions < done // 100:
+    if done < failed / 4 or evictions < done / 100:
         raise kit.Wrong("that is not the load the service is made for")
     if held > CACHE_BYTES:
         raise kit.Wrong(f"the cache holds {held} bytes")
