@@ -10,7 +10,7 @@ its whole folder; the program ends with 0 or 3, or with 1 and its reason in one 
 faults brings every pair to done with the files it would have had. Settings are read whole, or not at
 all. malloc fails at the first call of
 each distinct call stack (a run makes tens of thousands of calls, from some two thousand stacks).
---each: at most so many n of each kind, chosen by chance; 0: all.
+--each: at most so many n of each kind, chosen by chance; 0: all. --only: open, site, site@pm-ledger ...
 """
 
 import argparse
@@ -270,7 +270,7 @@ class Campaign:
                 self.settings()
             for kind in KINDS:
                 for daemon in (False, True):
-                    if only is None or kind[0] in only:
+                    if only is None or kind[0] in only or kind[0] + kind[2] in only:
                         self.run_kind(pool, kind, daemon)
 
 
