@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "common/bufpool.h"
 #include "tests/lib/fakegpu.h"
 #include "worker/align/fftplans.h"
 #include "worker/align/prep_levels.h"
@@ -29,9 +30,10 @@ struct fixture {
     struct fakegpu_pair pair;
 };
 
-static void begin(struct fixture *f, enum pm_sample sample, int channels)
+/* A device with room for a pair that was drawn for it. */
+static void open_device(struct fixture *f, enum pm_sample sample, int channels)
 {
-    const struct pm_cuda_opts opts = {.deadline_ms = 60000};
+    const struct pm_cuda_opts opts = {.deadline_ms = 60000, .chunk_bytes = 4096};
     const struct pm_synth spec = {.w = W,
         .h = H,
         .channels = channels,
@@ -45,7 +47,6 @@ static void begin(struct fixture *f, enum pm_sample sample, int channels)
     struct pm_cuda_info info;
     struct pm_cuda_shape shape;
     struct pm_err err;
-    uint64_t total;
 
     f->fake = fakegpu_control();
     f->fake->reset(21, 1);
@@ -60,6 +61,12 @@ static void begin(struct fixture *f, enum pm_sample sample, int channels)
         .range_dy = RANGE,
         .range_dx = RANGE};
     assert_int_equal(f->api->begin(f->cuda, &shape, &f->status), PM_CUDA_OK);
+}
+
+static void begin(struct fixture *f, enum pm_sample sample, int channels)
+{
+    uint64_t total;
+    open_device(f, sample, channels);
     for (int which = 0; which < 2; which++) {
         const struct pm_image *image = which == PM_CUDA_GT ? f->pair.gt : f->pair.target;
         double mean = pm_prep_mean(which == PM_CUDA_GT ? f->pair.gt_prep : f->pair.target_prep);
@@ -126,6 +133,53 @@ static void test_scores(void **state)
     }
     pm_zncc_free(zncc);
     pm_fftplans_free(plans);
+    end(&f);
+}
+
+static uint64_t sum_of(const struct pm_image *image)
+{
+    uint64_t sum = 0;
+    for (int y = 0; y < H; y++) {
+        const uint16_t *row = pm_image_row(image, y);
+        for (int i = 0; i < W * image->channels; i++) {
+            sum += row[i];
+        }
+    }
+    return sum;
+}
+
+/* Two images in pinned memory are put on their way, band by band, without anybody waiting for the
+ * device: it has done nothing yet, and all there is to do has been given to it. */
+static void test_nobody_waits(void **state)
+{
+    struct fixture f;
+    size_t bytes;
+    void *pages[2];
+    uint64_t total[2];
+    long before;
+    (void)state;
+
+    open_device(&f, PM_U16, 3);
+    bytes = f.pair.gt->bytes;
+    before = f.fake->done();
+    for (int which = 0; which < 2; which++) {
+        pages[which] = pm_bufpool_pages(bytes);
+        assert_non_null(pages[which]);
+        memcpy(pages[which], which == PM_CUDA_GT ? f.pair.gt->data : f.pair.target->data, bytes);
+        assert_int_equal(f.api->pin(f.cuda, pages[which], bytes, &f.status), PM_CUDA_OK);
+        assert_int_equal(
+            f.api->upload(f.cuda, which, pages[which], 0, H, 0.5, &f.status), PM_CUDA_OK);
+        assert_int_equal(f.api->reduce(f.cuda, which, &f.status), PM_CUDA_OK);
+    }
+    assert_int_equal(f.fake->done(), before);
+    assert_true(f.fake->launches() > 2 * (long)(bytes / 4096)); /* for each band */
+    for (int which = 0; which < 2; which++) {
+        assert_int_equal(f.api->total(f.cuda, which, &total[which], &f.status), PM_CUDA_OK);
+        assert_int_equal(f.api->unpin(f.cuda, pages[which], &f.status), PM_CUDA_OK);
+        free(pages[which]);
+    }
+    assert_true(total[0] == sum_of(f.pair.gt));
+    assert_true(total[1] == sum_of(f.pair.target));
     end(&f);
 }
 
@@ -304,6 +358,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scores),
+        cmocka_unit_test(test_nobody_waits),
         cmocka_unit_test(test_integer_l1),
         cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_order),

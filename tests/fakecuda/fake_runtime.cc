@@ -69,7 +69,7 @@ struct {
     std::string fail_name;
     cudaError_t sticky, last;
     bool poison_next; /* the next thing put on a stream fails when it runs */
-    long violations, launches;
+    long violations, launches, done;
     std::string violation;
     std::map<const void *, std::string> names; /* host stubs of an nvcc-built plugin */
 } g;
@@ -89,6 +89,7 @@ void step(CUstream_st *stream)
     stream->queue.pop_front();
     if (g.sticky == cudaSuccess) { /* a lost context runs nothing any more */
         first.run();
+        g.done++;
     }
 }
 
@@ -742,7 +743,7 @@ static void control_reset(uint64_t seed, int order)
     g.fail_name.clear();
     g.sticky = g.last = cudaSuccess;
     g.poison_next = false;
-    g.violations = g.launches = 0;
+    g.violations = g.launches = g.done = 0;
     g.violation.clear();
 }
 
@@ -774,6 +775,7 @@ static const struct fake_control control = {
     []() { return g.violations; },
     []() { return g.violation.c_str(); },
     []() { return g.launches; },
+    []() { return g.done; },
 };
 
 extern "C" const struct fake_control *fake_cuda(void)

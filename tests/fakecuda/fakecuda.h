@@ -41,6 +41,7 @@ struct fake_control {
     long (*violations)(void); /* since reset() */
     const char *(*violation)(void);
     long (*launches)(void);
+    long (*done)(void); /* things that were put on streams and have run, since reset() */
 };
 
 #ifdef __cplusplus

@@ -86,11 +86,11 @@ MUTANTS = (
      "they wait for themselves"),
     (BRING, "    PM_RT(cuda, cudaEventRecord(cuda->arrived, cuda->copy));\n", "",
      "they wait for what was never recorded"),
-    (BRING, "        PM_TRY(send(cuda, cuda->pixels[which] + (size_t)y * pitch, from + (size_t)(y - y0) * pitch,\n"
+    (BRING, "        PM_TRY(send_rows(cuda, cuda->pixels[which] + (size_t)y * pitch, from + (size_t)(y - y0) * pitch,\n"
             "            (size_t)(end - y) * pitch, status));\n"
             "        PM_TRY(take_band(cuda, which, end, mean, status));",
      "        PM_TRY(take_band(cuda, which, end, mean, status));\n"
-     "        PM_TRY(send(cuda, cuda->pixels[which] + (size_t)y * pitch, from + (size_t)(y - y0) * pitch,\n"
+     "        PM_TRY(send_rows(cuda, cuda->pixels[which] + (size_t)y * pitch, from + (size_t)(y - y0) * pitch,\n"
      "            (size_t)(end - y) * pitch, status));", "a band is taken before it is sent"),
     (BRING, "    PM_TRY(await_copies(cuda, status)); /* the span's end", "    /* the span's end",
      "the upload's clock is read too early"),
@@ -100,6 +100,8 @@ MUTANTS = (
     (BRING, "a.pad_h : to / a.factor;", "a.pad_h : to / a.factor - 1;", "a row of luma left out at each band"),
     (BRING, "a.luma_to = to == a.image_h ? a.pad_h :", "a.luma_to = to == a.image_h ? a.lh :",
      "no padding below the last band"),
+    (BRING, "    cuda->reduced[which] = true;\n", "    cuda->reduced[which] = true;\n"
+     "    PM_TRY(pm_settle(cuda, status));\n", "the host waits for each image"),
     (BRING, "a.luma_from = a.row_from / a.factor;", "a.luma_from = (a.row_from + a.factor - 1) / a.factor;",
      "rows of luma lost where two bands meet"),
     (BRING, "    if (find_pin(cuda, from, bytes) != NULL) {", "    if (true) {", "all memory taken for pinned"),

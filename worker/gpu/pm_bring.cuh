@@ -71,7 +71,7 @@ static int send_chunk(struct pm_cuda *cuda, unsigned char *to, const unsigned ch
 }
 
 /* From pinned memory as it lies, else through the ring. */
-static int send(struct pm_cuda *cuda, unsigned char *to, const unsigned char *from, size_t bytes,
+static int send_rows(struct pm_cuda *cuda, unsigned char *to, const unsigned char *from, size_t bytes,
     struct pm_cuda_status *status)
 {
     cuda->times.upload_bytes += bytes;
@@ -155,7 +155,7 @@ static int upload(struct pm_cuda *cuda, int which, const void *rows, int y0, int
     }
     for (int y = y0, end; y < y1; y = end) {
         end = y1 - y > band_rows(cuda) ? y + band_rows(cuda) : y1;
-        PM_TRY(send(cuda, cuda->pixels[which] + (size_t)y * pitch, from + (size_t)(y - y0) * pitch,
+        PM_TRY(send_rows(cuda, cuda->pixels[which] + (size_t)y * pitch, from + (size_t)(y - y0) * pitch,
             (size_t)(end - y) * pitch, status));
         PM_TRY(take_band(cuda, which, end, mean, status));
     }
