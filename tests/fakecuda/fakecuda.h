@@ -27,18 +27,18 @@ enum fake_order { FAKE_EAGER, FAKE_LAZY, FAKE_ANY, FAKE_ORDERS };
 struct fake_control {
     /* Forgets errors and counts (live objects stay). seed: of all orders; order: fake_order. */
     void (*reset)(uint64_t seed, int order);
-    void (*set_devices)(int count, int error); /* of cudaGetDeviceCount */
-    void (*set_memory)(size_t total);          /* bytes of device memory */
-    void (*set_pinnable)(size_t total);        /* bytes of host memory that may be registered */
-    void (*fail_at)(long at, int mode);           /* the call with this number, from 1; 0: none */
+    void (*set_devices)(int count, int error);     /* of cudaGetDeviceCount */
+    void (*set_memory)(size_t total);              /* bytes of device memory */
+    void (*set_pinnable)(size_t total);            /* bytes of host memory that may be registered */
+    void (*fail_at)(long at, int mode);            /* the call with this number, from 1; 0: none */
     void (*fail_name)(const char *name, int mode); /* the next call of this name */
-    void (*hang)(int on);                      /* nothing on a stream ever gets done */
-    long (*calls)(void);                       /* since reset() */
+    void (*hang)(int on);                          /* nothing on a stream ever gets done */
+    long (*calls)(void);                           /* since reset() */
     const char *(*call_name)(long at);
-    long (*live)(void); /* allocations, registrations, streams, events, plans */
+    long (*live)(void);          /* allocations, registrations, streams, events, plans */
     size_t (*memory_used)(void); /* bytes on the device */
     size_t (*pinned_used)(void); /* and pinned on the host */
-    long (*violations)(void); /* since reset() */
+    long (*violations)(void);    /* since reset() */
     const char *(*violation)(void);
     long (*launches)(void);
     long (*done)(void); /* things that were put on streams and have run, since reset() */
