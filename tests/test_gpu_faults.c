@@ -121,7 +121,7 @@ static bool run_with_failure(struct fixture *f, long at, int mode, int order)
     return noticed;
 }
 
-/* Calls made by two pairs from opening to the end, and those of closing. */
+/* Calls made by two pairs from opening to the end, and those of giving all back and closing. */
 static void count_calls(struct fixture *f, long *working, long *closing)
 {
     struct pm_gpu *gpu;
@@ -132,8 +132,8 @@ static void count_calls(struct fixture *f, long *working, long *closing)
     assert_int_equal(pm_gpu_counts(gpu).masks, 2);
     assert_int_equal(pm_gpu_counts(gpu).kept, 1);
     assert_int_equal(pm_gpu_times(gpu).staged_bytes, f->pair.gt->bytes);
-    pm_gpu_trim(gpu);
     *working = f->fake->calls();
+    pm_gpu_trim(gpu);
     pm_gpu_close(gpu);
     *closing = f->fake->calls() - *working;
 }

@@ -51,7 +51,7 @@ struct plan {
     CUstream_st *stream;
 };
 
-struct {
+struct state {
     int order; /* enum fake_order */
     bool hang;
     uint64_t random;
@@ -72,7 +72,9 @@ struct {
     long violations, launches, done;
     std::string violation;
     std::map<const void *, std::string> names; /* host stubs of an nvcc-built plugin */
-} g;
+};
+
+state &g = *new state(); /* what a hanging device holds is still there when the last test ends */
 
 /* ---- streams ---- */
 
