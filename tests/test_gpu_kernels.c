@@ -31,9 +31,11 @@ struct fixture {
 };
 
 /* A device with room for a pair that was drawn for it. */
-static void open_device(struct fixture *f, enum pm_sample sample, int channels)
+static void open_device(struct fixture *f, enum pm_sample sample, int channels, int factor)
 {
-    const struct pm_cuda_opts opts = {.deadline_ms = 60000, .chunk_bytes = 4096};
+    const struct pm_cuda_opts opts = {.deadline_ms = 60000,
+        .chunk_bytes = 4096,
+        .luma_px = (uint32_t)(W * H / (factor * factor) + 1)};
     const struct pm_synth spec = {.w = W,
         .h = H,
         .channels = channels,
@@ -63,15 +65,16 @@ static void open_device(struct fixture *f, enum pm_sample sample, int channels)
     assert_int_equal(f->api->begin(f->cuda, &shape, &f->status), PM_CUDA_OK);
 }
 
-static void begin(struct fixture *f, enum pm_sample sample, int channels)
+/* factor: of luma. */
+static void begin(struct fixture *f, enum pm_sample sample, int channels, int factor)
 {
     uint64_t total;
-    open_device(f, sample, channels);
+    open_device(f, sample, channels, factor);
     for (int which = 0; which < 2; which++) {
         const struct pm_image *image = which == PM_CUDA_GT ? f->pair.gt : f->pair.target;
         double mean = pm_prep_mean(which == PM_CUDA_GT ? f->pair.gt_prep : f->pair.target_prep);
-        for (int y = 0; y < H; y += 10) { /* in pieces, as a decoder would */
-            int end = y + 10 < H ? y + 10 : H;
+        for (int y = 0; y < H; y += 9) { /* in pieces, as a decoder would */
+            int end = y + 9 < H ? y + 9 : H;
             assert_int_equal(
                 f->api->upload(f->cuda, which, pm_image_row(image, y), y, end, mean, &f->status),
                 PM_CUDA_OK);
@@ -95,8 +98,9 @@ static void end(struct fixture *f)
 }
 
 /* Every shift's score is that of zncc.c; both are float correlations, so nearly. */
-static void test_scores(void **state)
+static void compare_scores(int factor)
 {
+    const int range = (RANGE + factor - 1) / factor;
     struct fixture f;
     struct pm_cuda_peak peaks[64];
     struct pm_fftplans *plans = NULL;
@@ -105,28 +109,28 @@ static void test_scores(void **state)
     float *luma;
     size_t stride;
     int count = 0;
-    (void)state;
 
-    begin(&f, PM_U16, 3);
+    begin(&f, PM_U16, 3, factor);
     assert_int_equal(f.api->search(f.cuda, peaks, 64, &count, &f.status), PM_CUDA_OK);
     assert_int_equal(pm_fftplans_new(&plans, NULL, &err), PM_OK);
     assert_int_equal(pm_zncc_new(&zncc, &err), PM_OK);
-    assert_int_equal(pm_zncc_size(zncc, plans, W, H, RANGE, RANGE, &err), PM_OK);
+    assert_int_equal(pm_zncc_size(zncc, plans, W / factor, H / factor, range, range, &err), PM_OK);
     luma = pm_zncc_gt(zncc, &stride);
-    pm_prep_luma(f.pair.gt_prep, f.pair.gt, 1, luma, stride);
+    pm_prep_luma(f.pair.gt_prep, f.pair.gt, factor, luma, stride);
     luma = pm_zncc_target(zncc, &stride);
-    pm_prep_luma(f.pair.target_prep, f.pair.target, 1, luma, stride);
+    pm_prep_luma(f.pair.target_prep, f.pair.target, factor, luma, stride);
     pm_zncc_run(zncc);
     assert_true(count > 0);
     assert_int_equal(peaks[0].dy, -4);
     assert_int_equal(peaks[0].dx, 6);
     for (int i = 0; i < count; i++) {
-        double score = pm_zncc_score(zncc, peaks[i].dy, peaks[i].dx);
+        int at_y = peaks[i].dy / factor, at_x = peaks[i].dx / factor;
+        double score = pm_zncc_score(zncc, at_y, at_x);
         assert_true(fabs(score - (double)peaks[i].score) < 1e-4);
         assert_true(i == 0 || peaks[i].score <= peaks[i - 1].score);
         for (int k = 0; k < 9; k++) { /* and it is a peak */
-            int dy = peaks[i].dy - 1 + k / 3, dx = peaks[i].dx - 1 + k % 3;
-            if (abs(dy) <= RANGE && abs(dx) <= RANGE) {
+            int dy = at_y - 1 + k / 3, dx = at_x - 1 + k % 3;
+            if (abs(dy) <= range && abs(dx) <= range) {
                 assert_true(pm_zncc_score(zncc, dy, dx) < score + 1e-4);
             }
         }
@@ -134,6 +138,13 @@ static void test_scores(void **state)
     pm_zncc_free(zncc);
     pm_fftplans_free(plans);
     end(&f);
+}
+
+static void test_scores(void **state)
+{
+    (void)state;
+    compare_scores(1);
+    compare_scores(2);
 }
 
 static uint64_t sum_of(const struct pm_image *image)
@@ -159,7 +170,7 @@ static void test_nobody_waits(void **state)
     long before;
     (void)state;
 
-    open_device(&f, PM_U16, 3);
+    open_device(&f, PM_U16, 3, 1);
     bytes = f.pair.gt->bytes;
     before = f.fake->done();
     for (int which = 0; which < 2; which++) {
@@ -205,7 +216,7 @@ static void test_integer_l1(void **state)
     static const int at[][2] = {{-4, 6}, {0, 0}, {13, -13}, {-12, 11}};
     struct fixture f;
     (void)state;
-    begin(&f, PM_U16, 3);
+    begin(&f, PM_U16, 3, 1);
     for (size_t s = 0; s < 2; s++) {
         for (size_t a = 0; a < 4; a++) {
             struct pm_cuda_l1 l1 = {.dy = at[a][0],
@@ -250,7 +261,7 @@ static void compare_bounds(enum pm_sample sample, int channels)
     size_t pixel;
     uint32_t reached = 0;
 
-    begin(&f, sample, channels);
+    begin(&f, sample, channels, 1);
     pixel = (size_t)channels * pm_sample_bytes(sample);
     assert_int_equal(f.api->bounds(f.cuda, &mask, &f.status), PM_CUDA_OK);
     assert_int_equal(mask.unknown, 0);
@@ -315,7 +326,7 @@ static void test_order(void **state)
     uint64_t total;
     int count;
     (void)state;
-    begin(&f, PM_U8, 1);
+    begin(&f, PM_U8, 1, 1);
     assert_int_equal(f.api->upload(f.cuda, PM_CUDA_TARGET, f.pair.gt->data, 5, 6, 0.5, &f.status),
         PM_CUDA_FAILED);
     assert_int_equal(
