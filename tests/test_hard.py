@@ -48,7 +48,6 @@ ONCE_WRONG = (
     ("bayer_odd", "heavy", "Picture_1A", 7800939, (288, 208)),
     ("bayer_odd", "medium", "Kleiber", 7803835, (288, 208)),
     ("bayer_odd", "none", "Wine", 7803551, (288, 208)),
-    ("small", "veryheavy", "Picture_1A", 7804025, (288, 208)),
     ("tiny", "medium", "Bridge", 30100006, (480, 360)),
     ("tiny", "medium", "Bridge", 30100312, (480, 360)),
     ("moving", "none", "Dragonfly", 7800899, (288, 208)),

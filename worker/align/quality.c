@@ -16,7 +16,6 @@
 /* Thresholds: set on the photographs with even numbers of the suite that tests/bench describes,
  * judged on the others. */
 #define OVERCONFIDENT 2.0     /* bands of one scene are not independent: z is this much too large */
-#define SMALL_SIDE 60.0       /* px; a shorter side of this makes z twice as much too large again */
 #define RESIDUAL_BIAS_PX 0.05 /* what pulls all patches alike is not in the residual's errors */
 #define SECOND_OPEN 0.60      /* depth of the second peak, of the best's, from which doubt begins */
 #define SECOND_EQUAL 0.90     /* and from which the two are one as good as the other */
@@ -216,14 +215,6 @@ static double z_outside(const struct pm_align_query *query, const struct pm_conf
     return least / confirmed->noise;
 }
 
-/* By how much z is too large in an image of that size. */
-static double overconfident(const struct pm_image *image)
-{
-    double part = SMALL_SIDE / (image->w < image->h ? image->w : image->h);
-
-    return OVERCONFIDENT * (1 + part * part);
-}
-
 static unsigned tile_flags(const struct pm_tile_fit *fit)
 {
     unsigned flags = 0;
@@ -363,7 +354,7 @@ enum pm_code pm_quality_measure(struct pm_quality *quality, const struct pm_alig
     const struct pm_confirmed *confirmed, struct pm_shift *shift, struct pm_err *err)
 {
     const struct pm_image *gt = query->gt->image;
-    double z = fmin(confirmed->z_near, z_outside(query, confirmed)) / overconfident(gt);
+    double z = fmin(confirmed->z_near, z_outside(query, confirmed)) / OVERCONFIDENT;
     struct verdict v = {.near = fmax(0, 1 - 8 * above(z)),
         .far = 1,
         .united = 1,
