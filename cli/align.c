@@ -90,8 +90,12 @@ static enum pm_code align(struct pm_cli *cli, const struct pm_args *args, struct
 {
     struct pm_conf *conf = NULL;
     struct pm_shift shift;
-    enum pm_code rc = pm_conf_new(&conf, err);
+    enum pm_code rc;
 
+    if (args->word_count != 2) {
+        return pm_err_set(err, PM_EUSAGE, "two files are needed: GT TARGET; --help shows more");
+    }
+    rc = pm_conf_new(&conf, err);
     if (rc == PM_OK) {
         rc = pm_cli_settings(conf, args, err);
     }
@@ -110,19 +114,6 @@ static enum pm_code align(struct pm_cli *cli, const struct pm_args *args, struct
 
 int pm_cli_align(struct pm_cli *cli, int argc, char **argv)
 {
-    struct pm_args args;
-    struct pm_err err;
-    enum pm_code rc = pm_args_parse(&args, options, true, 2, argc, argv, &err);
-
-    if (rc == PM_OK && pm_args_has(&args, "help")) {
-        pm_cli_help(cli, &help, options);
-        return pm_cli_flush(cli);
-    }
-    if (rc == PM_OK && args.word_count != 2) {
-        rc = pm_err_set(&err, PM_EUSAGE, "two files are needed: GT TARGET; --help shows more");
-    }
-    if (rc == PM_OK) {
-        rc = align(cli, &args, &err);
-    }
-    return rc == PM_OK ? pm_cli_flush(cli) : pm_cli_fail(cli, &err);
+    static const struct pm_command command = {&help, options, true, 2, align};
+    return pm_cli_command(cli, &command, argc, argv);
 }

@@ -320,18 +320,8 @@ static enum pm_code bench_align(struct pm_cli *cli, const struct pm_args *args, 
 
 static int bench_align_command(struct pm_cli *cli, int argc, char **argv)
 {
-    struct pm_args args;
-    struct pm_err err;
-    enum pm_code rc = pm_args_parse(&args, pm_bench_args, true, PM_ARGS_MAX, argc, argv, &err);
-
-    if (rc == PM_OK && pm_args_has(&args, "help")) {
-        pm_cli_help(cli, &help, pm_bench_args);
-        return pm_cli_flush(cli);
-    }
-    if (rc == PM_OK) {
-        rc = bench_align(cli, &args, &err);
-    }
-    return rc == PM_OK ? pm_cli_flush(cli) : pm_cli_fail(cli, &err);
+    static const struct pm_command command = {&help, pm_bench_args, true, PM_ARGS_MAX, bench_align};
+    return pm_cli_command(cli, &command, argc, argv);
 }
 
 static const struct bench_command {

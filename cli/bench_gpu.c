@@ -312,16 +312,6 @@ out:
 
 int pm_cli_bench_gpu(struct pm_cli *cli, int argc, char **argv)
 {
-    struct pm_args args;
-    struct pm_err err;
-    enum pm_code rc = pm_args_parse(&args, options, true, 0, argc, argv, &err);
-
-    if (rc == PM_OK && pm_args_has(&args, "help")) {
-        pm_cli_help(cli, &help, options);
-        return pm_cli_flush(cli);
-    }
-    if (rc == PM_OK) {
-        rc = run(cli, &args, &err);
-    }
-    return rc == PM_OK ? pm_cli_flush(cli) : pm_cli_fail(cli, &err);
+    static const struct pm_command command = {&help, options, true, 0, run};
+    return pm_cli_command(cli, &command, argc, argv);
 }

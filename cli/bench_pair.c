@@ -438,16 +438,6 @@ static enum pm_code with_bench(struct pm_cli *cli, const struct pm_args *args, s
 
 int pm_cli_bench_pair(struct pm_cli *cli, int argc, char **argv)
 {
-    struct pm_args args;
-    struct pm_err err;
-    enum pm_code rc = pm_args_parse(&args, options, true, 2, argc, argv, &err);
-
-    if (rc == PM_OK && pm_args_has(&args, "help")) {
-        pm_cli_help(cli, &help, options);
-        return pm_cli_flush(cli);
-    }
-    if (rc == PM_OK) {
-        rc = with_bench(cli, &args, &err);
-    }
-    return rc == PM_OK ? pm_cli_flush(cli) : pm_cli_fail(cli, &err);
+    static const struct pm_command command = {&help, options, true, 2, with_bench};
+    return pm_cli_command(cli, &command, argc, argv);
 }

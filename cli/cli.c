@@ -117,3 +117,20 @@ enum pm_code pm_cli_look(struct pm_conf **out, const struct pm_args *args, struc
     *out = conf;
     return PM_OK;
 }
+
+int pm_cli_command(struct pm_cli *cli, const struct pm_command *command, int argc, char **argv)
+{
+    struct pm_args args;
+    struct pm_err err;
+    enum pm_code rc =
+        pm_args_parse(&args, command->options, command->settings, command->words, argc, argv, &err);
+
+    if (rc == PM_OK && pm_args_has(&args, "help")) {
+        pm_cli_help(cli, command->help, command->options);
+        return pm_cli_flush(cli);
+    }
+    if (rc == PM_OK) {
+        rc = command->run(cli, &args, &err);
+    }
+    return rc == PM_OK ? pm_cli_flush(cli) : pm_cli_fail(cli, &err);
+}

@@ -34,6 +34,17 @@ struct pm_help {
     const char *examples; /* lines, each indented by two */
 };
 
+/* A command in the usual shape. */
+struct pm_command {
+    const struct pm_help *help;
+    const struct pm_arg *options;
+    bool settings; /* every setting is an option, too */
+    size_t words;  /* that are no options, at most */
+    enum pm_code (*run)(struct pm_cli *cli, const struct pm_args *args, struct pm_err *err);
+};
+/* Parses, shows the help when that is asked for, else runs; returns the exit code. */
+int pm_cli_command(struct pm_cli *cli, const struct pm_command *command, int argc, char **argv);
+
 /* Each takes argv[0] as its own name and returns an exit code. */
 int pm_cli_run(struct pm_cli *cli, int argc, char **argv);
 int pm_cli_align(struct pm_cli *cli, int argc, char **argv);
