@@ -99,6 +99,7 @@ static enum pm_code print_failures(struct pm_store *store, FILE *to, struct pm_e
     }
     rc = pm_store_read(store, "show_failures", NULL, 0, add_failure, reasons, err);
     print_reasons(reasons, to);
+    fputs("  a file that changes is tried again by itself, the others after pairmill retry\n", to);
     free(reasons);
     return rc;
 }
@@ -123,6 +124,24 @@ static bool print_one_place(void *ctx, const struct pm_column *columns, int coun
             pairs, find(columns, count, "example")->text);
     }
     return true;
+}
+
+static bool print_one_stale(void *ctx, const struct pm_column *columns, int count)
+{
+    int64_t pairs = find(columns, count, "pairs")->integer;
+    if (pairs > 0) {
+        fprintf(ctx,
+            "stale     %" PRId64 " of them were made with other settings; after "
+            "pairmill retry --stale a run makes them again\n",
+            pairs);
+    }
+    return true;
+}
+
+/* What is done stays done, also when this run was told other settings. */
+static enum pm_code print_stale(struct pm_store *store, FILE *to, struct pm_err *err)
+{
+    return pm_store_read(store, "summary_count_stale", NULL, 0, print_one_stale, to, err);
 }
 
 /* What is done stays done, also when this run was told another output folder. */
@@ -173,6 +192,9 @@ enum pm_code pm_summary_print(const struct pm_summary *summary, FILE *to, struct
     print_rest(summary, &sums, to);
     if (rc == PM_OK) {
         rc = print_elsewhere(store, to, err);
+    }
+    if (rc == PM_OK) {
+        rc = print_stale(store, to, err);
     }
     for (int i = 0; i < conf->source_count; i++) {
         fprintf(to, "outputs   %s\n", conf->sources[i].output);

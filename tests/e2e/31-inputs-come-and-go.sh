@@ -92,6 +92,13 @@ one "$T/second" --overwrite
 if grep -q elsewhere "$T/run.out"; then fail "elsewhere? $(cat "$T/run.out")"; fi
 must_be 4 "select count(*) from results where output_dir like '$T/second/%'"
 
+say "other settings: what is done stays done, and the summary says so"
+one "$T/second" --loss_threshold 0.3
+says "stale     4 of them were made with other settings"
+run_rc 0 "$PAIRMILL" retry --stale --db "$DB"
+one "$T/second" --loss_threshold 0.3
+if grep -q "^stale" "$T/run.out"; then fail "stale? $(cat "$T/run.out")"; fi
+
 say "a section of the settings renamed: still the same"
 mv "$T/monday" "$IN"
 DB=$T/state/pairmill.db
