@@ -206,6 +206,7 @@ static int64_t look_after_gpu(struct thread *self)
     left_us = gpu_idle_left_us(self);
     if (left_us <= 0) {
         pm_gpu_trim(self->gpu);
+        tell_news(self); /* it may have been lost in its sleep */
         pm_log(PM_LOG_DEBUG, "worker=%d event=gpu_idle", self->index);
     }
     return left_us > 0 ? left_us : 0;
