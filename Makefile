@@ -94,7 +94,8 @@ $(BUILD)/gen/sql.o: $(BUILD)/gen/sql.c
 	$(SAY) CC $@
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/gen/sql.c: sql/embed.awk $(SQL)
+# The folders, too: a statement that was renamed or is gone leaves them newer.
+$(BUILD)/gen/sql.c: sql/embed.awk $(SQL) $(sort $(dir $(SQL)))
 	@mkdir -p $(@D)
 	$(SAY) SQL $@
 	$(Q)awk -f sql/embed.awk $(SQL) > $@.part && mv $@.part $@
