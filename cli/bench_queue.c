@@ -40,7 +40,7 @@ static const char *const questions[] = {"show_progress", "show_throughput", "sho
     "show_results", "show_failures", "show_unpaired", "show_stage_timings", "show_method_stats",
     "show_cache_stats", "show_scenes", "show_slowest", "show_workers", "show_quarantine",
     "show_stale", "show_health", "bench_count_results", "bench_count_failures",
-    "bench_count_unpaired", "summary_count_stale", "bench_one_scene", "bench_one_target",
+    "bench_count_unpaired", "show_count_stale", "bench_one_scene", "bench_one_target",
     "bench_one_job", "bench_one_map", "bench_slowest_results", "bench_worst_results"};
 #define QUESTIONS (sizeof questions / sizeof questions[0])
 

@@ -141,7 +141,7 @@ static bool print_one_stale(void *ctx, const struct pm_column *columns, int coun
 /* What is done stays done, also when this run was told other settings. */
 static enum pm_code print_stale(struct pm_store *store, FILE *to, struct pm_err *err)
 {
-    return pm_store_read(store, "summary_count_stale", NULL, 0, print_one_stale, to, err);
+    return pm_store_read(store, "show_count_stale", NULL, 0, print_one_stale, to, err);
 }
 
 /* What is done stays done, also when this run was told another output folder. */
