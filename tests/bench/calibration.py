@@ -3,7 +3,8 @@
 force beside them, until a time is up. An answer is good when it is the made shift, or, where parts of the scene moved otherwise, 1 px
 beside it with a loss no larger.
 
-usage: calibration.py [--minutes N] [--seed N] [--size WxH] [--max-shift N] [--method M]     (BUILD: the programs' folder)
+usage: calibration.py [--minutes N] [--seed N] [--size WxH] [--max-shift N] [--method M] [--photos usual|fresh]
+(BUILD: the programs' folder; fresh: photographs no threshold was set by, see hard_cases.py)
 """
 
 import argparse
@@ -25,10 +26,11 @@ def main():
     parser.add_argument("--size", default="480x360")
     parser.add_argument("--max-shift", type=int, default=40)
     parser.add_argument("--method", default="hierarchical")
+    parser.add_argument("--photos", default="usual")
     args = parser.parse_args()
     size = tuple(int(v) for v in args.size.split("x"))
     draw = random.Random(args.seed)
-    paths = hard_cases.photos("usual")
+    paths = hard_cases.photos(args.photos)
     tally = collections.defaultdict(lambda: [0, 0, 0, 0])  # case: pairs, exact, sure, sure but wrong
     end, seed, wrong = time.monotonic() + 60 * args.minutes, args.seed * 100000, []
     while time.monotonic() < end:
