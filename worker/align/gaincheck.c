@@ -8,35 +8,6 @@
 
 #define GAIN_OFF 0.004 /* relative; a gain this wrong may move the minimum */
 
-struct pm_gaincheck {
-    struct pm_bands *bands;
-};
-
-enum pm_code pm_gaincheck_new(struct pm_gaincheck **out, struct pm_err *err)
-{
-    struct pm_gaincheck *check = calloc(1, sizeof *check);
-    enum pm_code rc;
-
-    if (check == NULL) {
-        return pm_err_set(err, PM_ENOMEM, "no memory to judge a gain");
-    }
-    rc = pm_bands_new(&check->bands, err);
-    if (rc != PM_OK) {
-        free(check);
-        return rc;
-    }
-    *out = check;
-    return PM_OK;
-}
-
-void pm_gaincheck_free(struct pm_gaincheck *check)
-{
-    if (check != NULL) {
-        pm_bands_free(check->bands);
-        free(check);
-    }
-}
-
 static bool off(double ratio)
 {
     return fabs(ratio - 1) >= GAIN_OFF; /* false: NaN */
@@ -44,46 +15,45 @@ static bool off(double ratio)
 
 /* The loss of one shift, over few bands, at the gain of the query; query outlives the bands' use.
  */
-static enum pm_code loss_at(struct pm_gaincheck *check, const struct pm_align_query *query, int dy,
+static enum pm_code loss_at(struct pm_bands *bands, const struct pm_align_query *query, int dy,
     int dx, double *loss, struct pm_err *err)
 {
-    enum pm_code rc = pm_bands_begin(check->bands, query, err);
-    int step = pm_bands_first_step(check->bands);
+    enum pm_code rc = pm_bands_begin(bands, query, err);
+    int step = pm_bands_first_step(bands);
 
     if (rc == PM_OK) {
-        rc = pm_bands_sum3(check->bands, dy, dx, step, false, err);
+        rc = pm_bands_sum3(bands, dy, dx, step, false, err);
     }
-    *loss = rc == PM_OK ? pm_bands_loss(check->bands, dy, dx, step, dy) : (double)NAN;
+    *loss = rc == PM_OK ? pm_bands_loss(bands, dy, dx, step, dy) : (double)NAN;
     return rc;
 }
 
 /* Whether no rival is lower at the gain of this query, which is that of the answer's overlap. */
-static enum pm_code rivals_higher(struct pm_gaincheck *check, const struct pm_align_query *query,
+static enum pm_code rivals_higher(struct pm_bands *bands, const struct pm_align_query *query,
     const struct pm_confirmed *confirmed, bool *higher, struct pm_err *err)
 {
     struct pm_candidate rivals[PM_RIVALS_MOST];
     int n = pm_rivals_of(query->gt->image->channels, confirmed->dy, confirmed->dx, rivals);
-    enum pm_code rc = pm_bands_begin(check->bands, query, err);
-    int step = pm_bands_first_step(check->bands);
+    enum pm_code rc = pm_bands_begin(bands, query, err);
+    int step = pm_bands_first_step(bands);
 
     if (rc == PM_OK) {
-        rc = pm_bands_sum3(check->bands, confirmed->dy, confirmed->dx, step, true, err);
+        rc = pm_bands_sum3(bands, confirmed->dy, confirmed->dx, step, true, err);
     }
     for (int i = 0; rc == PM_OK && i < n; i++) {
         struct pm_bands_at here = {confirmed->dy, confirmed->dx};
         struct pm_bands_at there = {rivals[i].dy, rivals[i].dx};
         if (abs(there.dy - here.dy) > 1 || abs(there.dx - here.dx) > 1) {
-            rc = pm_bands_sum3(check->bands, there.dy, there.dx, step, false, err);
+            rc = pm_bands_sum3(bands, there.dy, there.dx, step, false, err);
         }
-        if (rc == PM_OK &&
-            pm_bands_compare(check->bands, there, here, step, confirmed->dy).loss < 0) {
+        if (rc == PM_OK && pm_bands_compare(bands, there, here, step, confirmed->dy).loss < 0) {
             *higher = false;
         }
     }
     return rc;
 }
 
-enum pm_code pm_gaincheck_run(struct pm_gaincheck *check, const struct pm_align_query *query,
+enum pm_code pm_gaincheck_run(struct pm_bands *bands, const struct pm_align_query *query,
     const struct pm_confirmed *confirmed, double ratio, double second_ratio, bool *stable,
     struct pm_err *err)
 {
@@ -95,15 +65,15 @@ enum pm_code pm_gaincheck_run(struct pm_gaincheck *check, const struct pm_align_
     first.gain *= isnan(ratio) ? 1 : ratio;
     second.gain *= isnan(second_ratio) ? 1 : second_ratio;
     if (off(ratio)) {
-        rc = rivals_higher(check, &first, confirmed, stable, err);
+        rc = rivals_higher(bands, &first, confirmed, stable, err);
     }
     if (rc != PM_OK || !*stable || isnan(confirmed->second_loss) ||
         !(off(ratio) || off(second_ratio))) {
         return rc;
     }
-    rc = loss_at(check, &first, confirmed->dy, confirmed->dx, &here, err);
+    rc = loss_at(bands, &first, confirmed->dy, confirmed->dx, &here, err);
     if (rc == PM_OK) {
-        rc = loss_at(check, &second, confirmed->second_dy, confirmed->second_dx, &there, err);
+        rc = loss_at(bands, &second, confirmed->second_dy, confirmed->second_dx, &there, err);
     }
     *stable = rc == PM_OK && !(there < here);
     return rc;

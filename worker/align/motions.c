@@ -20,13 +20,14 @@
 struct pm_motions {
     int16_t *gt, *target; /* w x h, rows w apart, up to PM_BLOCKS8_MOST */
     int32_t *sums;        /* w x h, before they are scaled */
-    float *table;         /* [shift][block]: loss; INFINITY: not wholly in the overlap */
-    size_t gt_values, target_values, sum_values, table_values;
-    double *scratch; /* one value a block */
-    size_t scratch_values;
+    size_t gt_values, target_values, sum_values;
+    float *losses; /* of every block at one shift; INFINITY: not wholly in the overlap */
+    /* of every block: the least at the answer, at the second motion, and of both in order */
+    double *here, *there, *least;
+    size_t loss_values, here_values, there_values, least_values;
     int w, h;
     int factor;             /* px of the image per value */
-    int reach_y, reach_x;   /* the table's shifts: -reach..reach, 1 beyond the range */
+    int reach_y, reach_x;   /* shifts looked at: -reach..reach, 1 beyond the range */
     int down, across;       /* blocks */
     int origin_y, origin_x; /* of the first block in gt */
 };
@@ -43,8 +44,10 @@ void pm_motions_free(struct pm_motions *motions)
         free(motions->gt);
         free(motions->target);
         free(motions->sums);
-        free(motions->table);
-        free(motions->scratch);
+        free(motions->losses);
+        free(motions->here);
+        free(motions->there);
+        free(motions->least);
         free(motions);
     }
 }
@@ -62,15 +65,15 @@ static bool room(void **p, size_t *have, size_t count, size_t size)
 
 static bool grow(struct pm_motions *m)
 {
-    size_t plane = (size_t)m->w * (size_t)m->h;
-    size_t blocks = (size_t)m->down * (size_t)m->across;
-    size_t shifts = (2 * (size_t)m->reach_y + 1) * (2 * (size_t)m->reach_x + 1);
+    size_t plane = (size_t)m->w * (size_t)m->h, blocks = (size_t)m->down * (size_t)m->across;
 
     return room((void **)&m->gt, &m->gt_values, plane, sizeof *m->gt) &&
            room((void **)&m->target, &m->target_values, plane, sizeof *m->target) &&
            room((void **)&m->sums, &m->sum_values, plane, sizeof *m->sums) &&
-           room((void **)&m->table, &m->table_values, shifts * blocks, sizeof *m->table) &&
-           room((void **)&m->scratch, &m->scratch_values, blocks, sizeof *m->scratch);
+           room((void **)&m->losses, &m->loss_values, blocks, sizeof *m->losses) &&
+           room((void **)&m->here, &m->here_values, blocks, sizeof *m->here) &&
+           room((void **)&m->there, &m->there_values, blocks, sizeof *m->there) &&
+           room((void **)&m->least, &m->least_values, blocks, sizeof *m->least);
 }
 
 /* How many level values a side are joined into one, so that all shifts can be afforded. */
@@ -110,15 +113,6 @@ static void scale(const struct pm_motions *m, double factor, int16_t *to)
     }
 }
 
-static float *losses_at(const struct pm_motions *m, int dy, int dx)
-{
-    size_t blocks = (size_t)m->down * (size_t)m->across;
-    size_t shift =
-        (size_t)(dy + m->reach_y) * (2 * (size_t)m->reach_x + 1) + (size_t)(dx + m->reach_x);
-
-    return m->table + shift * blocks;
-}
-
 /* Blocks [*first, *end) along one axis that lie wholly in the overlap of shift d. */
 static void in_view(int n, int origin, int blocks, int d, int *first, int *end)
 {
@@ -129,69 +123,57 @@ static void in_view(int n, int origin, int blocks, int d, int *first, int *end)
     *end = *end < blocks ? *end : blocks;
 }
 
-static void forget(const struct pm_motions *m)
+/* Takes the blocks' losses at one shift. */
+static void compare(struct pm_motions *m, int dy, int dx)
 {
-    size_t shifts = (2 * (size_t)m->reach_y + 1) * (2 * (size_t)m->reach_x + 1);
-
-    for (size_t i = 0; i < shifts; i++) {
-        m->table[i * (size_t)m->down * (size_t)m->across] = NAN;
-    }
-}
-
-/* The blocks' losses at one shift, taken when first asked for. */
-static const float *losses(const struct pm_motions *m, int dy, int dx)
-{
-    float *out = losses_at(m, dy, dx);
     int y0, y1, x0, x1;
 
-    if (!isnan(out[0])) {
-        return out;
-    }
     in_view(m->h, m->origin_y, m->down, dy, &y0, &y1);
     in_view(m->w, m->origin_x, m->across, dx, &x0, &x1);
     for (int i = 0; i < m->down * m->across; i++) {
-        out[i] = INFINITY;
+        m->losses[i] = INFINITY;
     }
     for (int b = y0; b < y1 && x1 > x0; b++) {
         int y = m->origin_y + b * SIDE, x = m->origin_x + x0 * SIDE;
         pm_blocks8_row(m->gt + y * m->w + x, m->target + (y - dy) * m->w + (x - dx), (size_t)m->w,
-            x1 - x0, out + b * m->across + x0);
+            x1 - x0, m->losses + b * m->across + x0);
     }
-    return out;
 }
 
-/* The smallest loss of block i within 1 of (dy, dx): a shift lies between values. */
-static double around(const struct pm_motions *m, int dy, int dx, int i)
+/* The smallest loss of each block within 1 of (dy, dx): a shift lies between values. */
+static void around(struct pm_motions *m, int dy, int dx, double *least)
 {
-    double least = INFINITY;
-
+    for (int i = 0; i < m->down * m->across; i++) {
+        least[i] = INFINITY;
+    }
     for (int k = 0; k < 9; k++) {
         int y = dy - 1 + k / 3, x = dx - 1 + k % 3;
-        if (abs(y) <= m->reach_y && abs(x) <= m->reach_x) {
-            double loss = (double)losses(m, y, x)[i];
-            least = loss < least ? loss : least;
+        if (abs(y) > m->reach_y || abs(x) > m->reach_x) {
+            continue;
+        }
+        compare(m, y, x);
+        for (int i = 0; i < m->down * m->across; i++) {
+            least[i] = (double)m->losses[i] < least[i] ? (double)m->losses[i] : least[i];
         }
     }
-    return least;
 }
 
 /* What the blocks would gain, could each choose between (dy, dx) and the answer. */
-static double help(const struct pm_motions *m, int dy, int dx)
+static double help(struct pm_motions *m, int dy, int dx)
 {
-    const float *there = losses(m, dy, dx);
     double sum = 0;
 
+    compare(m, dy, dx);
     for (int i = 0; i < m->down * m->across; i++) {
-        if (isfinite(m->scratch[i]) && (double)there[i] < m->scratch[i]) {
-            sum += m->scratch[i] - (double)there[i];
+        if (isfinite(m->here[i]) && (double)m->losses[i] < m->here[i]) {
+            sum += m->here[i] - (double)m->losses[i];
         }
     }
     return sum;
 }
 
-/* The second motion; scratch: the blocks' losses at the answer. False: none helps. */
-static bool second_motion(
-    const struct pm_motions *m, int dy, int dx, int *second_dy, int *second_dx)
+/* The second motion. False: none helps. */
+static bool second_motion(struct pm_motions *m, int dy, int dx, int *second_dy, int *second_dx)
 {
     double most = 0;
 
@@ -220,28 +202,23 @@ static int by_value(const void *a, const void *b)
 }
 
 /* Deals the blocks that both see out to the two motions. */
-static void share_out(
-    struct pm_motions *m, const int first[2], const int second[2], struct pm_motion_shares *out)
+static void share_out(struct pm_motions *m, struct pm_motion_shares *out)
 {
     int count = m->down * m->across;
-    double floor_loss;
+    double noise;
 
     out->blocks = out->first = out->second = 0;
     for (int i = 0; i < count; i++) {
-        double here = around(m, first[0], first[1], i);
-        double there = around(m, second[0], second[1], i);
-        if (isfinite(here) && isfinite(there)) {
-            m->scratch[out->blocks++] = fmin(here, there);
+        if (isfinite(m->here[i]) && isfinite(m->there[i])) {
+            m->least[out->blocks++] = fmin(m->here[i], m->there[i]);
         }
     }
-    qsort(m->scratch, (size_t)out->blocks, sizeof *m->scratch, by_value);
-    floor_loss = out->blocks > 0 ? m->scratch[(int)(FLOOR_RANK * out->blocks)] : 0;
+    qsort(m->least, (size_t)out->blocks, sizeof *m->least, by_value);
+    noise = out->blocks > 0 ? m->least[(int)(FLOOR_RANK * out->blocks)] : 0;
     for (int i = 0; i < count; i++) {
-        double here = around(m, first[0], first[1], i);
-        double there = around(m, second[0], second[1], i);
-        if (isfinite(here) && isfinite(there)) {
-            here = fmax(0, here - floor_loss) + FLOOR_KEPT * floor_loss;
-            there = fmax(0, there - floor_loss) + FLOOR_KEPT * floor_loss;
+        if (isfinite(m->here[i]) && isfinite(m->there[i])) {
+            double here = fmax(0, m->here[i] - noise) + FLOOR_KEPT * noise;
+            double there = fmax(0, m->there[i] - noise) + FLOOR_KEPT * noise;
             out->first += here < BELONGS * there;
             out->second += there < BELONGS * here;
         }
@@ -271,7 +248,7 @@ enum pm_code pm_motions_measure(struct pm_motions *motions, const struct pm_leve
     const int16_t *gt, *target;
     size_t stride;
     double unit, mean, to_mean;
-    int w, h, k, first[2], second[2] = {0, 0};
+    int w, h, k, first_dy, first_dx, second_dy = 0, second_dx = 0;
 
     *out = (struct pm_motion_shares){.blocks = 0};
     pm_levelsearch_planes(level, &gt, &target, &w, &h, &stride, &unit);
@@ -288,18 +265,18 @@ enum pm_code pm_motions_measure(struct pm_motions *motions, const struct pm_leve
     scale(motions, to_mean, motions->gt);
     join(motions, target, stride, k);
     scale(motions, isnan(ratio) ? to_mean : to_mean * ratio, motions->target);
-    forget(motions);
-    first[0] = (int)lrint((double)dy / motions->factor);
-    first[1] = (int)lrint((double)dx / motions->factor);
+    first_dy = (int)lrint((double)dy / motions->factor);
+    first_dx = (int)lrint((double)dx / motions->factor);
+    around(motions, first_dy, first_dx, motions->here);
     for (int i = 0; i < motions->down * motions->across; i++) {
-        motions->scratch[i] = around(motions, first[0], first[1], i);
-        out->blocks += isfinite(motions->scratch[i]);
+        out->blocks += isfinite(motions->here[i]);
     }
     out->first = out->blocks;
-    if (second_motion(motions, first[0], first[1], &second[0], &second[1])) {
-        out->dy = second[0] * motions->factor;
-        out->dx = second[1] * motions->factor;
-        share_out(motions, first, second, out);
+    if (second_motion(motions, first_dy, first_dx, &second_dy, &second_dx)) {
+        out->dy = second_dy * motions->factor;
+        out->dx = second_dx * motions->factor;
+        around(motions, second_dy, second_dx, motions->there);
+        share_out(motions, out);
     }
     return PM_OK;
 }

@@ -59,7 +59,6 @@ struct pm_quality {
     struct pm_levelsearch *level;
     struct pm_tiles *tiles;
     struct pm_bands *bands;
-    struct pm_gaincheck *gain;
     struct pm_motions *motions;
     struct pm_votes *votes;
 };
@@ -78,9 +77,6 @@ enum pm_code pm_quality_new(struct pm_quality **out, struct pm_err *err)
     }
     if (rc == PM_OK) {
         rc = pm_bands_new(&quality->bands, err);
-    }
-    if (rc == PM_OK) {
-        rc = pm_gaincheck_new(&quality->gain, err);
     }
     if (rc == PM_OK) {
         rc = pm_motions_new(&quality->motions, err);
@@ -104,7 +100,6 @@ void pm_quality_free(struct pm_quality *quality)
     pm_levelsearch_free(quality->level);
     pm_tiles_free(quality->tiles);
     pm_bands_free(quality->bands);
-    pm_gaincheck_free(quality->gain);
     pm_motions_free(quality->motions);
     pm_votes_free(quality->votes);
     free(quality);
@@ -337,7 +332,7 @@ static enum pm_code judge_level(struct pm_quality *quality, const struct pm_alig
                 (int)lrint((double)confirmed->second_dx / factor));
         }
         rc = pm_gaincheck_run(
-            quality->gain, query, confirmed, v->fit.gain_ratio, second_ratio, &stable, err);
+            quality->bands, query, confirmed, v->fit.gain_ratio, second_ratio, &stable, err);
     }
     if (rc == PM_OK) {
         rc = pm_pattern_suspected(
