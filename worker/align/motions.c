@@ -96,7 +96,8 @@ static double join(const struct pm_motions *m, const int16_t *level, size_t stri
     double all = 0;
 
     for (int y = 0; y < m->h; y++) {
-        pm_blocks8_join(level + (size_t)(y * k) * stride, stride, k, m->w, m->sums + y * m->w);
+        pm_blocks8_join(
+            level + (size_t)(y * k) * stride, stride, k, m->w, m->sums + (size_t)y * (size_t)m->w);
     }
     for (int i = 0; i < m->w * m->h; i++) {
         all += m->sums[i];
@@ -135,8 +136,9 @@ static void compare(struct pm_motions *m, int dy, int dx)
     }
     for (int b = y0; b < y1 && x1 > x0; b++) {
         int y = m->origin_y + b * SIDE, x = m->origin_x + x0 * SIDE;
-        pm_blocks8_row(m->gt + y * m->w + x, m->target + (y - dy) * m->w + (x - dx), (size_t)m->w,
-            x1 - x0, m->losses + b * m->across + x0);
+        pm_blocks8_row(m->gt + (ptrdiff_t)y * m->w + x,
+            m->target + (ptrdiff_t)(y - dy) * m->w + (x - dx), (size_t)m->w, x1 - x0,
+            m->losses + (ptrdiff_t)b * m->across + x0);
     }
 }
 

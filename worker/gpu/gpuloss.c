@@ -1,7 +1,6 @@
 /* gpuloss: the reported loss of a pair, summed by rows on the device and down the rows here. */
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/rect.h"
 #include "worker/gpu/gpu_parts.h"
@@ -20,7 +19,7 @@ static bool check_rows(
         const char *t = pm_image_row(target, rows->target_y + y);
         struct pm_l1_sum sum = pm_l1()->exact[gt->sample](g + (size_t)rows->gt_x * pixel,
             t + (size_t)rows->target_x * pixel, (size_t)rows->w * (size_t)gt->channels, rows->gain);
-        if (memcmp(&sum.sum, &rows->sum[y], sizeof sum.sum) != 0 || sum.count != rows->count[y]) {
+        if (sum.sum != rows->sum[y] || sum.count != rows->count[y]) {
             return false;
         }
     }

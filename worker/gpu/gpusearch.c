@@ -170,7 +170,7 @@ static bool descend(struct walk *walk, int row_step, struct pm_candidate *at)
         if (!PM_GPU_CALL(walk->gpu, l1, &walk->l1)) {
             return false;
         }
-        walk->evaluations += PM_CUDA_SPAN * PM_CUDA_SPAN;
+        walk->evaluations += (int64_t)PM_CUDA_SPAN * PM_CUDA_SPAN;
         lowest = mean_of(walk, PM_CUDA_SPAN / 2, PM_CUDA_SPAN / 2);
         for (int k = 0; k < PM_CUDA_SPAN * PM_CUDA_SPAN; k++) {
             int i = k / PM_CUDA_SPAN, j = k % PM_CUDA_SPAN;

@@ -1,5 +1,6 @@
 #include "worker/gpu/gputest.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -58,18 +59,18 @@ static void put(struct pm_image *image, int y, int i, double v)
     unsigned char *row = image->data + (size_t)y * image->stride;
     switch (image->sample) {
     case PM_U8:
-        row[i] = (uint8_t)(v * 255 + 0.5);
+        row[i] = (uint8_t)lrint(v * 255);
         break;
     case PM_U16:
     case PM_F16: { /* v in 2^-11 steps of [0.5, 1) and below: a half holds (v + 1) / 2 as it is */
-        uint16_t bits = image->sample == PM_U16 ? (uint16_t)(v * 65535 + 0.5)
-                                                : (uint16_t)(0x3800 | (uint16_t)(v * 1023 + 0.5));
-        memcpy(row + 2 * i, &bits, sizeof bits);
+        uint16_t bits = image->sample == PM_U16 ? (uint16_t)lrint(v * 65535)
+                                                : (uint16_t)(0x3800 | (uint16_t)lrint(v * 1023));
+        memcpy(row + sizeof bits * (size_t)i, &bits, sizeof bits);
         break;
     }
     case PM_F32: {
         float value = (float)v;
-        memcpy(row + 4 * i, &value, sizeof value);
+        memcpy(row + sizeof value * (size_t)i, &value, sizeof value);
         break;
     }
     }
@@ -207,7 +208,7 @@ static enum pm_code compare(
         cpu->shift.dy != shape->dy || cpu->shift.dx != shape->dx) {
         return differ(shape, "shift", err);
     }
-    if (memcmp(&gpu->scan.loss, &cpu->scan.loss, sizeof cpu->scan.loss) != 0) {
+    if (gpu->scan.loss != cpu->scan.loss) {
         return differ(shape, "loss", err);
     }
     if (memcmp(gpu->mask.words, cpu->mask.words, pm_bitmap_bytes(cpu->mask.w, cpu->mask.h)) != 0) {
@@ -252,7 +253,7 @@ static enum pm_code test_shape(struct pm_gpu *gpu, const struct shape *shape,
 enum pm_code pm_gputest_run(
     struct pm_gpu *gpu, struct pm_gputest_report *report, struct pm_err *err)
 {
-    struct pm_gputest_report unused;
+    struct pm_gputest_report unused = {0};
     enum pm_code rc = PM_OK;
 
     report = report != NULL ? report : &unused;

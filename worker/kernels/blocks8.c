@@ -31,10 +31,12 @@ void pm_blocks8_row(const int16_t *a, const int16_t *b, size_t stride, int block
     int done = 0;
 
     for (; done + AT_ONCE <= blocks; done += AT_ONCE) {
-        some_blocks(a + done * SIDE, b + done * SIDE, stride, AT_ONCE, out + done);
+        size_t at = (size_t)done * SIDE;
+        some_blocks(a + at, b + at, stride, AT_ONCE, out + done);
     }
     if (done < blocks) {
-        some_blocks(a + done * SIDE, b + done * SIDE, stride, blocks - done, out + done);
+        size_t at = (size_t)done * SIDE;
+        some_blocks(a + at, b + at, stride, blocks - done, out + done);
     }
 }
 
