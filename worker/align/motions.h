@@ -1,12 +1,14 @@
 /*
  * motions: whether what an answer leaves unexplained is explained by a second motion. An object
  * that moved, or a foreground at another depth, has a shift of its own; the loss of the frame is
- * one mean and goes to whichever has more contrast, not to whichever is larger. The frame,
- * low-passed until its blocks hold 8x8 values, is compared at every shift of the range. The shift
- * that would help most, could each block choose between it and the answer, is the second motion; a
- * block belongs to one of the two when its loss there is less than half of that at the other, the
- * frame's noise taken off. Owns: the low-passed planes and a table of blocks by shifts, grown and
- * reused. Threads: one at a time. Memory: 3 MB at most. Errors: PM_ENOMEM.
+ * one mean and goes to whichever has more contrast, not to whichever is larger.
+ * The frame, low-passed so that blocks of 8x8 values are parts of it, is compared at every second
+ * shift of the range. The one that would help most, could each block choose between it and the
+ * answer, is the second motion; a block belongs to one of the two when its loss there is less than
+ * half of that at the other, the frame's noise taken off.
+ *
+ * Owns: the low-passed planes and the losses of blocks, grown and reused. Threads: one at a time.
+ * Memory: 1 MB, for panoramas more. Errors: PM_ENOMEM.
  */
 #ifndef PM_WORKER_ALIGN_MOTIONS_H
 #define PM_WORKER_ALIGN_MOTIONS_H
