@@ -91,6 +91,7 @@ int main(int argc, char **argv)
 
     pm_descriptors_fill();
     signal(SIGPIPE, SIG_IGN); /* a reader that goes away is a write error, told or not, no death */
+    signal(SIGXFSZ, SIG_IGN); /* and so is a file that grows beyond `ulimit -f` */
     for (int i = 0; i < COMMANDS && argc > 1; i++) {
         if (strcmp(argv[1], commands[i].name) == 0) {
             cli.command = commands[i].name;

@@ -87,6 +87,12 @@ static enum pm_code code_of_errno(int sys_errno)
     }
 }
 
+/* Where the system's own words leave open what to do. */
+static const char *advice_of_errno(int sys_errno)
+{
+    return sys_errno == EFBIG ? "; raise the limit on the size of files (ulimit -f)" : "";
+}
+
 enum pm_code pm_err_errno(struct pm_err *err, int sys_errno, const char *fmt, ...)
 {
     enum pm_code code = code_of_errno(sys_errno);
@@ -99,7 +105,8 @@ enum pm_code pm_err_errno(struct pm_err *err, int sys_errno, const char *fmt, ..
         vsnprintf(err->text, sizeof err->text, fmt, ap);
         va_end(ap);
         used = strlen(err->text);
-        snprintf(err->text + used, sizeof err->text - used, ": %s", strerror(sys_errno));
+        snprintf(err->text + used, sizeof err->text - used, ": %s%s", strerror(sys_errno),
+            advice_of_errno(sys_errno));
         one_line(err->text);
     }
     return code;

@@ -15,6 +15,7 @@ enum pm_code pm_signals_prepare(uv_loop_t *loop, struct pm_err *err)
 
     signal(SIGPIPE, SIG_IGN); /* a reader that left is an error of write(), not our end */
     signal(SIGHUP, SIG_IGN);  /* the settings have just been read */
+    signal(SIGXFSZ, SIG_IGN); /* a file beyond `ulimit -f` is an error of write() too */
     pm_signals_deaf(&before);
     rc = uv_queue_work(loop, &first, no_work, NULL);
     uv_run(loop, UV_RUN_DEFAULT);

@@ -2,7 +2,7 @@
  * signals: SIGTERM, SIGINT and SIGHUP as calls on the loop; SIGHUP ends the process at no time,
  * since whoever asks for a reload cannot know whether we are still starting or already ending.
  * Owns: three handles of the loop between open and close; what the process does with SIGHUP,
- * SIGPIPE. Threads: the loop's. No other thread may take a signal: start each between deaf and
+ * SIGPIPE and SIGXFSZ. Threads: the loop's. No other thread may take a signal: start each between deaf and
  * hear. Memory: none. Errors: PM_ENOMEM, PM_EIO.
  */
 #ifndef PM_DAEMON_SIGNALS_H
@@ -23,7 +23,7 @@ struct pm_signals { /* zeroed is closed; stays until the loop has run after clos
     bool opened;
 };
 
-/* First of all: ignores SIGHUP until open() and SIGPIPE for good, and starts libuv's pool, whose
+/* First of all: ignores SIGHUP until open(), SIGPIPE and SIGXFSZ for good, and starts libuv's pool, whose
  * threads would take signals. */
 enum pm_code pm_signals_prepare(uv_loop_t *loop, struct pm_err *err);
 /* Calls stop and hangup from now on. Also after an error close() is to be called. */

@@ -96,6 +96,21 @@ check_clean
 must_be "$pairs" "select done from progress"
 unset SHIM_FULL SHIM_FULL_DIR
 
+say "a file beyond ulimit -f costs its pair, not the process; without the limit it is made"
+mkpairs "$T/big" 1 1 900x700 142
+OUT=$T/out-big DB=$T/out-big/pairmill.db
+set -- "$PAIRMILL" run --input_dir "$T/big" --output_dir "$OUT" --crop_size 1024 --max_attempts 1
+(
+    ulimit -f 4000 # blocks of 512 bytes; the crops have 3.7 MB
+    run_rc 3 "$@"
+)
+must_be "crop|EIO|1" "select stage, code, message like '%File too large%ulimit -f%' from failures"
+run_rc 0 "$PAIRMILL" retry --db "$DB"
+run_rc 0 "$@"
+must_be 1 "select done from progress"
+check_clean
+OUT=$T/out DB=$T/state/pairmill.db
+
 if [ "$PM_MOUNTS" != yes ]; then
     echo "no tmpfs may be mounted here: that part was left out"
     exit 0
