@@ -90,6 +90,7 @@ int main(int argc, char **argv)
     struct pm_cli cli = {.command = "", .out = stdout, .err = stderr};
 
     pm_descriptors_fill();
+    pm_descriptors_allow_many();
     signal(SIGPIPE, SIG_IGN); /* a reader that goes away is a write error, told or not, no death */
     signal(SIGXFSZ, SIG_IGN); /* and so is a file that grows beyond `ulimit -f` */
     for (int i = 0; i < COMMANDS && argc > 1; i++) {

@@ -1,7 +1,11 @@
 #include "common/descriptors.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
+
+/* More than the most workers can need; the hard limit may be a billion. */
+#define MANY 65536
 
 void pm_descriptors_fill(void)
 {
@@ -14,5 +18,20 @@ void pm_descriptors_fill(void)
                 close(got);
             }
         }
+    }
+}
+
+void pm_descriptors_allow_many(void)
+{
+    struct rlimit limit;
+    rlim_t wanted;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return;
+    }
+    wanted = limit.rlim_max < MANY ? limit.rlim_max : MANY;
+    if (limit.rlim_cur < wanted) {
+        limit.rlim_cur = wanted;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
     }
 }

@@ -1,7 +1,7 @@
 /*
- * descriptors: the three a process begins with.
- * Owns: nothing. Threads: one, before there are others. Memory: none. Errors: none; where even
- * /dev/null cannot be opened, nothing is changed.
+ * descriptors: the three a process begins with, and how many it may have.
+ * Owns: nothing. Threads: one, before there are others. Memory: none. Errors: none; what the
+ * system refuses stays as it was.
  */
 #ifndef PM_COMMON_DESCRIPTORS_H
 #define PM_COMMON_DESCRIPTORS_H
@@ -10,5 +10,8 @@
  * opened later gets its number: a line of the log would be written into it, and libuv ends the
  * process when it is to close one. Reading or writing there fails as it did before. */
 void pm_descriptors_fill(void);
+/* As many as the hard limit lets us have: the soft one, often 1024, is there for programs that use
+ * select(), and many workers with a folder of crops each would meet it. */
+void pm_descriptors_allow_many(void);
 
 #endif

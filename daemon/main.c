@@ -114,6 +114,7 @@ int main(int argc, char **argv)
     int code = EXIT_DRAINED;
 
     pm_descriptors_fill();
+    pm_descriptors_allow_many();
     if (!parse(argc, argv, &choice)) {
         return EXIT_USAGE;
     }

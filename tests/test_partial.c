@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/hash.h"
@@ -116,6 +117,33 @@ static void discard_in_the_middle_leaves_nothing(void **state)
     assert_int_equal(kit_entries(f->root), 0);
 }
 
+/* The process may have five more than it has: fewer than the crops that would be kept open. */
+static void few_descriptors_are_enough(void **state)
+{
+    struct fixture *f = *state;
+    struct pm_partial partial;
+    struct pm_err err;
+    struct rlimit before, few;
+    char name[64];
+    int free_fd;
+    assert_int_equal(pm_partial_begin(&partial, f->out, 1, 0, &err), PM_OK);
+    put(&partial, "crops/first", "a");
+    free_fd = dup(0);
+    close(free_fd);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = before;
+    few.rlim_cur = (rlim_t)free_fd + 5;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    for (int i = 0; i < PM_PARTIAL_PENDING; i++) {
+        snprintf(name, sizeof name, "crops/%d", i);
+        put(&partial, name, "a");
+    }
+    assert_int_equal(pm_partial_sync(&partial, &err), PM_OK);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(partial.file_count, PM_PARTIAL_PENDING + 1);
+    pm_partial_discard(&partial);
+}
+
 static void a_link_for_partial_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -151,6 +179,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(no_two_share_a_folder, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_file_is_never_written_twice, set_up, tear_down),
         cmocka_unit_test_setup_teardown(discard_in_the_middle_leaves_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(few_descriptors_are_enough, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_link_for_partial_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(sweep_removes_left_overs_only, set_up, tear_down),
     };

@@ -62,6 +62,35 @@ enum pm_code pm_partial_begin(
     return rc;
 }
 
+/* fdatasync: a new file's size counts as its data. */
+static enum pm_code sync_one(struct pm_partial *partial, int fd, struct pm_err *err)
+{
+    enum pm_code rc = PM_OK;
+    if (fdatasync(fd) != 0) {
+        rc = pm_err_errno(err, errno, "%s: cannot write a result to the disk", partial->output);
+    }
+    if (close(fd) != 0 && rc == PM_OK) {
+        rc = pm_err_errno(err, errno, "%s: cannot write a result to the disk", partial->output);
+    }
+    return rc;
+}
+
+static enum pm_code sync_pending(struct pm_partial *partial, struct pm_err *err)
+{
+    enum pm_code rc = PM_OK;
+    for (size_t i = 0; i < partial->pending_count; i++) {
+        enum pm_code one = sync_one(partial, partial->pending[i], rc == PM_OK ? err : NULL);
+        rc = rc != PM_OK ? rc : one;
+    }
+    partial->pending_count = 0;
+    return rc;
+}
+
+static int open_new(struct pm_partial *partial, const char *name)
+{
+    return openat(partial->dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+}
+
 enum pm_code pm_partial_create(
     struct pm_partial *partial, const char *name, int *fd, struct pm_err *err)
 {
@@ -72,7 +101,14 @@ enum pm_code pm_partial_create(
         }
         partial->crops = true;
     }
-    *fd = openat(partial->dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+    *fd = open_new(partial, name);
+    if (*fd < 0 && (errno == EMFILE || errno == ENFILE) && partial->pending_count > 0) {
+        enum pm_code rc = sync_pending(partial, err); /* ours are the ones that can be closed */
+        if (rc != PM_OK) {
+            return rc;
+        }
+        *fd = open_new(partial, name);
+    }
     if (*fd < 0) {
         return pm_err_errno(err, errno, "%s: cannot make %s", partial->output, name);
     }
@@ -123,19 +159,6 @@ static struct pm_partial_file *list_file(struct pm_partial *partial, const char 
     return file;
 }
 
-/* fdatasync: a new file's size counts as its data. */
-static enum pm_code sync_one(struct pm_partial *partial, int fd, struct pm_err *err)
-{
-    enum pm_code rc = PM_OK;
-    if (fdatasync(fd) != 0) {
-        rc = pm_err_errno(err, errno, "%s: cannot write a result to the disk", partial->output);
-    }
-    if (close(fd) != 0 && rc == PM_OK) {
-        rc = pm_err_errno(err, errno, "%s: cannot write a result to the disk", partial->output);
-    }
-    return rc;
-}
-
 enum pm_code pm_partial_finish(
     struct pm_partial *partial, const char *name, int fd, struct pm_err *err)
 {
@@ -178,12 +201,7 @@ static enum pm_code sync_crops(struct pm_partial *partial, struct pm_err *err)
 
 enum pm_code pm_partial_sync(struct pm_partial *partial, struct pm_err *err)
 {
-    enum pm_code rc = PM_OK;
-    for (size_t i = 0; i < partial->pending_count; i++) {
-        enum pm_code one = sync_one(partial, partial->pending[i], rc == PM_OK ? err : NULL);
-        rc = rc != PM_OK ? rc : one;
-    }
-    partial->pending_count = 0;
+    enum pm_code rc = sync_pending(partial, err);
     if (rc == PM_OK && partial->crops) {
         rc = sync_crops(partial, err);
     }

@@ -18,7 +18,7 @@
 
 #define PM_PARTIAL_FOLDER ".partial"
 /* Descriptors kept for syncing at the end, so that the kernel writes one file while the next is
- * being made. Few enough that many workers stay below 1024. */
+ * being made; fewer where the process may have no more. */
 #define PM_PARTIAL_PENDING 24
 
 struct pm_partial_file {
