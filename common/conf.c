@@ -227,18 +227,29 @@ void pm_conf_fill(struct pm_conf *conf)
     }
 }
 
-enum pm_code pm_conf_check(struct pm_conf *conf, bool need_sources, struct pm_err *err)
+/* The default gives way to a smaller crop_size, and keeps their ratio. */
+static enum pm_code check_stride(struct pm_conf *conf, struct pm_err *err)
 {
     const char *stride = origin_of(conf, "crop_stride");
-    enum pm_code rc;
 
-    /* One of the two was set, since the defaults agree. */
-    if (conf->crop_stride > conf->crop_size) {
-        return pm_err_set(err, PM_ECONF,
-            "%s: crop_stride = %d is larger than crop_size = %d and would leave gaps; use %d or "
-            "less",
-            stride != NULL ? stride : origin_of(conf, "crop_size"), conf->crop_stride,
-            conf->crop_size, conf->crop_size);
+    if (conf->crop_stride <= conf->crop_size) {
+        return PM_OK;
+    }
+    if (stride == NULL) {
+        conf->crop_stride = conf->crop_size > 1 ? conf->crop_size * 3 / 4 : 1;
+        return PM_OK;
+    }
+    return pm_err_set(err, PM_ECONF,
+        "%s: crop_stride = %d is larger than crop_size = %d and would leave gaps; use %d or less",
+        stride, conf->crop_stride, conf->crop_size, conf->crop_size);
+}
+
+enum pm_code pm_conf_check(struct pm_conf *conf, bool need_sources, struct pm_err *err)
+{
+    enum pm_code rc = check_stride(conf, err);
+
+    if (rc != PM_OK) {
+        return rc;
     }
     if (need_sources && conf->source_count == 0) {
         return pm_err_set(err, PM_ECONF,

@@ -114,8 +114,10 @@ static const struct pm_option options[] = {
 
     {"crop", "crop_size", NULL, "Side of the square windows cut from both images.", "px", "1024",
         PM_OPTION_INT, AT(crop_size), .min = 1, .max = 65536, .recipe = true},
-    {"crop", "crop_stride", NULL, "From one window to the next; at most crop_size.", "px", "768",
-        PM_OPTION_INT, AT(crop_stride), .min = 1, .max = 65536, .recipe = true},
+    {"crop", "crop_stride", NULL,
+        "From one window to the next; at most crop_size. Where only a smaller crop_size is set, "
+        "this becomes three quarters of it.",
+        "px", "768", PM_OPTION_INT, AT(crop_stride), .min = 1, .max = 65536, .recipe = true},
     {"crop", "crop_min_valid", NULL,
         "A window with a smaller usable share is listed, but not written.", "share", "0.5",
         PM_OPTION_REAL, AT(crop_min_valid), .min = 0, .max = 1, .recipe = true},

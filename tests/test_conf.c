@@ -254,6 +254,28 @@ static void two_sources_share_neither_name_nor_output(void **state)
     check_fails_with(conf, "is also the output of [source");
 }
 
+static void the_stride_follows_a_smaller_crop_size(void **state)
+{
+    (void)state;
+    struct pm_conf *conf = with_source("in", "out");
+    assert_int_equal(pm_conf_set(conf, "crop_size", "512", "--crop_size", NULL), PM_OK);
+    assert_int_equal(pm_conf_check(conf, true, NULL), PM_OK);
+    assert_int_equal(conf->crop_stride, 384);
+    pm_conf_unref(conf);
+
+    conf = with_source("in", "out");
+    assert_int_equal(pm_conf_set(conf, "crop_size", "1", "--crop_size", NULL), PM_OK);
+    assert_int_equal(pm_conf_check(conf, true, NULL), PM_OK);
+    assert_int_equal(conf->crop_stride, 1);
+    pm_conf_unref(conf);
+
+    conf = with_source("in", "out");
+    assert_int_equal(pm_conf_set(conf, "crop_size", "2048", "--crop_size", NULL), PM_OK);
+    assert_int_equal(pm_conf_check(conf, true, NULL), PM_OK);
+    assert_int_equal(conf->crop_stride, 768);
+    pm_conf_unref(conf);
+}
+
 static void several_sources_need_a_db(void **state)
 {
     (void)state;
@@ -267,7 +289,8 @@ static void other_contradictions_are_told(void **state)
     (void)state;
     struct pm_conf *conf = with_source("in", "out");
     assert_int_equal(pm_conf_set(conf, "crop_size", "512", "--crop_size", NULL), PM_OK);
-    check_fails_with(conf, "--crop_size: crop_stride = 768 is larger than crop_size = 512");
+    assert_int_equal(pm_conf_set(conf, "crop_stride", "513", "--crop_stride", NULL), PM_OK);
+    check_fails_with(conf, "--crop_stride: crop_stride = 513 is larger than crop_size = 512");
 
     conf = with_source("in", "out");
     assert_int_equal(pm_conf_set(conf, "db", in_root("in"), "--db", NULL), PM_OK);
@@ -321,6 +344,7 @@ int main(void)
         cmocka_unit_test(an_output_inside_its_input_is_fine),
         cmocka_unit_test(two_sources_share_neither_name_nor_output),
         cmocka_unit_test(several_sources_need_a_db),
+        cmocka_unit_test(the_stride_follows_a_smaller_crop_size),
         cmocka_unit_test(other_contradictions_are_told),
         cmocka_unit_test(looking_needs_a_db_but_no_source),
         cmocka_unit_test(references_keep_it_alive),
