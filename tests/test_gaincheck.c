@@ -25,14 +25,15 @@ static const struct pm_synth smooth = {.w = 220,
     .read = 0.002,
     .seed = 31};
 
-static bool stable(const struct pm_pair *pair, double gain, struct pm_candidate answer,
-    const struct pm_candidate *second, double ratio, double second_ratio)
+static struct pm_gaincheck check_of(const struct pm_pair *pair, double gain,
+    struct pm_candidate answer, const struct pm_candidate *second, double ratio,
+    double second_ratio)
 {
     struct pm_bands *bands;
     struct pm_align_query query = {
         .gt = &pair->gt, .target = &pair->target, .gain = gain, .max_shift = 30};
     struct pm_confirmed confirmed = {.dy = answer.dy, .dx = answer.dx, .second_loss = NAN};
-    bool is;
+    struct pm_gaincheck check;
     if (second != NULL) {
         confirmed.second_loss = 1;
         confirmed.second_dy = second->dy;
@@ -40,9 +41,15 @@ static bool stable(const struct pm_pair *pair, double gain, struct pm_candidate 
     }
     assert_int_equal(pm_bands_new(&bands, NULL), PM_OK);
     assert_int_equal(
-        pm_gaincheck_run(bands, &query, &confirmed, ratio, second_ratio, &is, NULL), PM_OK);
+        pm_gaincheck_run(bands, &query, &confirmed, ratio, second_ratio, &check, NULL), PM_OK);
     pm_bands_free(bands);
-    return is;
+    return check;
+}
+
+static bool stable(const struct pm_pair *pair, double gain, struct pm_candidate answer,
+    const struct pm_candidate *second, double ratio, double second_ratio)
+{
+    return check_of(pair, gain, answer, second, ratio, second_ratio).stable;
 }
 
 static void the_scene_s_place_is_stable_at_any_gain(void **state)
@@ -54,6 +61,23 @@ static void the_scene_s_place_is_stable_at_any_gain(void **state)
     assert_true(stable(&pair, 1, right, NULL, 1, NAN));
     assert_true(stable(&pair, WRONG, right, NULL, 1 / WRONG, NAN));
     assert_true(stable(&pair, WRONG, right, &far, 1 / WRONG, 0.9 / WRONG));
+    pm_pair_close(&pair);
+}
+
+/* At the wrong gain the places beside the answer are nearly as low; at its own they are not. */
+static void the_right_gain_is_sure_of_the_places_beside(void **state)
+{
+    (void)state;
+    struct pm_candidate right = {.dy = DY, .dx = DX};
+    struct pm_pair pair;
+    struct pm_gaincheck check;
+    pm_pair_open(&pair, &smooth);
+    check = check_of(&pair, WRONG, right, NULL, 1 / WRONG, NAN);
+    assert_true(check.off);
+    assert_true(check.z_near > 5 && isfinite(check.z_near));
+    check = check_of(&pair, 1, right, NULL, 1.001, NAN); /* hardly another gain: not looked at */
+    assert_false(check.off);
+    assert_true(isinf(check.z_near) && check.z_near < 0);
     pm_pair_close(&pair);
 }
 
@@ -113,6 +137,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_scene_s_place_is_stable_at_any_gain),
+        cmocka_unit_test(the_right_gain_is_sure_of_the_places_beside),
         cmocka_unit_test(a_minimum_that_a_wrong_gain_made_is_not),
         cmocka_unit_test(a_mosaic_is_compared_where_its_colours_meet),
         cmocka_unit_test(the_second_place_has_its_own_gain),

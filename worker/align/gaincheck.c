@@ -28,14 +28,15 @@ static enum pm_code loss_at(struct pm_bands *bands, const struct pm_align_query 
     return rc;
 }
 
-/* Whether no rival is lower at the gain of this query, which is that of the answer's overlap. */
-static enum pm_code rivals_higher(struct pm_bands *bands, const struct pm_align_query *query,
-    const struct pm_confirmed *confirmed, bool *higher, struct pm_err *err)
+/* The lowest rival at the gain of this query, which is that of the answer's overlap. */
+static enum pm_code compare_rivals(struct pm_bands *bands, const struct pm_align_query *query,
+    const struct pm_confirmed *confirmed, struct pm_gaincheck *check, struct pm_err *err)
 {
     struct pm_candidate rivals[PM_RIVALS_MOST];
     int n = pm_rivals_of(query->gt->image->channels, confirmed->dy, confirmed->dx, rivals);
     enum pm_code rc = pm_bands_begin(bands, query, err);
     int step = pm_bands_first_step(bands);
+    double z = INFINITY;
 
     if (rc == PM_OK) {
         rc = pm_bands_sum3(bands, confirmed->dy, confirmed->dx, step, true, err);
@@ -46,35 +47,39 @@ static enum pm_code rivals_higher(struct pm_bands *bands, const struct pm_align_
         if (abs(there.dy - here.dy) > 1 || abs(there.dx - here.dx) > 1) {
             rc = pm_bands_sum3(bands, there.dy, there.dx, step, false, err);
         }
-        if (rc == PM_OK && pm_bands_compare(bands, there, here, step, confirmed->dy).loss < 0) {
-            *higher = false;
+        if (rc == PM_OK) {
+            struct pm_bands_difference d =
+                pm_bands_compare(bands, there, here, step, confirmed->dy);
+            check->stable = check->stable && !(d.loss < 0);
+            z = d.noise > 0 ? fmin(z, d.loss / d.noise) : z; /* fmin: NaN is passed over */
         }
     }
+    check->z_near = z;
     return rc;
 }
 
 enum pm_code pm_gaincheck_run(struct pm_bands *bands, const struct pm_align_query *query,
-    const struct pm_confirmed *confirmed, double ratio, double second_ratio, bool *stable,
-    struct pm_err *err)
+    const struct pm_confirmed *confirmed, double ratio, double second_ratio,
+    struct pm_gaincheck *check, struct pm_err *err)
 {
     struct pm_align_query first = *query, second = *query;
     enum pm_code rc = PM_OK;
     double here, there;
 
-    *stable = true;
+    *check = (struct pm_gaincheck){.stable = true, .off = off(ratio), .z_near = -INFINITY};
     first.gain *= isnan(ratio) ? 1 : ratio;
     second.gain *= isnan(second_ratio) ? 1 : second_ratio;
-    if (off(ratio)) {
-        rc = rivals_higher(bands, &first, confirmed, stable, err);
+    if (check->off) {
+        rc = compare_rivals(bands, &first, confirmed, check, err);
     }
-    if (rc != PM_OK || !*stable || isnan(confirmed->second_loss) ||
-        !(off(ratio) || off(second_ratio))) {
+    if (rc != PM_OK || !check->stable || isnan(confirmed->second_loss) ||
+        !(check->off || off(second_ratio))) {
         return rc;
     }
     rc = loss_at(bands, &first, confirmed->dy, confirmed->dx, &here, err);
     if (rc == PM_OK) {
         rc = loss_at(bands, &second, confirmed->second_dy, confirmed->second_dx, &there, err);
     }
-    *stable = rc == PM_OK && !(there < here);
+    check->stable = rc == PM_OK && !(there < here);
     return rc;
 }

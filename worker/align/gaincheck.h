@@ -10,11 +10,17 @@
 
 #include "worker/align/bands.h"
 
-/* *stable: neither a rival (rivals.h) at the gain of the answer's overlap, nor the second best
- * place at the gain of its own, is lower. ratio, second_ratio: mean(gt) / mean(gain * target) of
- * the two overlaps; NaN: not known, nothing is said against the answer. bands: for the call. */
+struct pm_gaincheck {
+    bool stable;   /* neither a rival (rivals.h) at the gain of the answer's overlap, nor the second
+                      best place at the gain of its own, is lower */
+    bool off;      /* the gain of the answer's overlap is another than the whole images' */
+    double z_near; /* off: as in struct pm_confirmed, at the gain of the overlap; else -INFINITY */
+};
+
+/* ratio, second_ratio: mean(gt) / mean(gain * target) of the two overlaps; NaN: not known, nothing
+ * is said against the answer. bands: for the call. */
 enum pm_code pm_gaincheck_run(struct pm_bands *bands, const struct pm_align_query *query,
-    const struct pm_confirmed *confirmed, double ratio, double second_ratio, bool *stable,
-    struct pm_err *err);
+    const struct pm_confirmed *confirmed, double ratio, double second_ratio,
+    struct pm_gaincheck *check, struct pm_err *err);
 
 #endif

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "worker/align/depth.h"
 #include "worker/align/gaincheck.h"
 #include "worker/align/levelsearch.h"
 #include "worker/align/motions.h"
@@ -158,31 +159,6 @@ static double within(double fraction, double error)
     return isnan(fraction) || isnan(error) ? 1 : 1 - above((0.5 - fabs(fraction)) / wide);
 }
 
-/* How deep the second best place is compared with the best one, both measured down from places that
- * have nothing to do with each other; 0: there is no second; NaN: the best has no depth. */
-static double second_depth(
-    struct pm_quality *quality, const struct pm_confirmed *confirmed, int factor)
-{
-    double unrelated, best, second;
-    struct pm_level_hill hill;
-
-    if (isnan(confirmed->second_loss)) {
-        return 0;
-    }
-    unrelated = pm_levelsearch_unrelated(quality->level);
-    best = pm_levelsearch_descend(quality->level, (int)lrint((double)confirmed->dy / factor),
-        (int)lrint((double)confirmed->dx / factor), 1)
-               .loss;
-    hill = pm_levelsearch_descend(quality->level, (int)lrint((double)confirmed->second_dy / factor),
-        (int)lrint((double)confirmed->second_dx / factor), 1);
-    second = hill.loss;
-    if (abs(hill.dy * factor - confirmed->dy) <= factor &&
-        abs(hill.dx * factor - confirmed->dx) <= factor) {
-        return 0; /* it runs down into the best one: no place of its own */
-    }
-    return best < unrelated ? fmax(0, (unrelated - second) / (unrelated - best)) : (double)NAN;
-}
-
 /* The smallest difference, in standard errors, to the shifts just outside the range: at the edge of
  * it the slope may go on down. INFINITY: the answer is not at the edge. */
 static double z_outside(const struct pm_align_query *query, const struct pm_confirmed *confirmed)
@@ -285,11 +261,23 @@ static double at_home(const struct pm_tile_fit *fit, const struct pm_confirmed *
 
 /* The parts of the confidence, and what the tiles say. */
 struct verdict {
+    struct pm_align_query matched; /* at the gain of the answer's overlap, where that is another */
+    double z_near;                 /* as in struct pm_confirmed, at the gain that is surer */
     double near, far, match, united;
     double depth; /* of the second best place, of the best's */
     bool biased;
     struct pm_tile_fit fit;
 };
+
+/* How sure it is of the places beside the answer, before the parts of the frame are asked. */
+static double near_alone(const struct pm_align_query *query, const struct pm_confirmed *confirmed,
+    const struct pm_shift *shift, const struct verdict *v)
+{
+    double z = fmin(v->z_near, z_outside(query, confirmed)) / OVERCONFIDENT;
+
+    return fmax(0, 1 - 8 * above(z)) * within(shift->sub_dy, shift->sub_dy_error) *
+           within(shift->sub_dx, shift->sub_dx_error) * at_home(&v->fit, confirmed);
+}
 
 /* How sure it is that no second motion has as much of the frame as the answer. */
 static enum pm_code judge_motions(struct pm_quality *quality, const struct pm_align_query *query,
@@ -311,15 +299,17 @@ static enum pm_code judge_level(struct pm_quality *quality, const struct pm_alig
     const struct pm_confirmed *confirmed, struct verdict *v, struct pm_err *err)
 {
     int factor = pm_levelsearch_factor(query->gt->image);
-    bool stable = true, pattern = false;
+    bool pattern = false;
     double second_ratio = NAN;
+    struct pm_gaincheck check = {.stable = true};
     enum pm_code rc = pm_levelsearch_begin(quality->level, query, err);
 
     if (rc == PM_OK) {
-        v->depth = second_depth(quality, confirmed, factor);
+        rc = pm_depth_of_second(quality->level, confirmed, factor, &v->depth, err);
+    }
+    if (rc == PM_OK) {
         rc = pm_tiles_measure(
             quality->tiles, quality->level, confirmed->dy, confirmed->dx, factor, &v->fit, err);
-        v->near *= at_home(&v->fit, confirmed);
     }
     if (rc == PM_OK && isnan(v->fit.gain_ratio)) { /* too small for a tile */
         v->fit.gain_ratio = pm_levelsearch_ratio(quality->level,
@@ -332,7 +322,9 @@ static enum pm_code judge_level(struct pm_quality *quality, const struct pm_alig
                 (int)lrint((double)confirmed->second_dx / factor));
         }
         rc = pm_gaincheck_run(
-            quality->bands, query, confirmed, v->fit.gain_ratio, second_ratio, &stable, err);
+            quality->bands, query, confirmed, v->fit.gain_ratio, second_ratio, &check, err);
+        v->z_near = fmax(v->z_near, check.z_near);
+        v->matched.gain *= check.off ? v->fit.gain_ratio : 1;
     }
     if (rc == PM_OK) {
         rc = pm_pattern_suspected(
@@ -341,7 +333,7 @@ static enum pm_code judge_level(struct pm_quality *quality, const struct pm_alig
     if (rc == PM_OK) {
         rc = judge_motions(quality, query, confirmed, factor, v, err);
     }
-    v->biased = !stable || pattern;
+    v->biased = !check.stable || pattern;
     return rc;
 }
 
@@ -349,16 +341,14 @@ enum pm_code pm_quality_measure(struct pm_quality *quality, const struct pm_alig
     const struct pm_confirmed *confirmed, struct pm_shift *shift, struct pm_err *err)
 {
     const struct pm_image *gt = query->gt->image;
-    double z = fmin(confirmed->z_near, z_outside(query, confirmed)) / OVERCONFIDENT;
-    struct verdict v = {.near = fmax(0, 1 - 8 * above(z)),
+    struct verdict v = {.matched = *query,
+        .z_near = confirmed->z_near,
         .far = 1,
         .united = 1,
         .fit = {.agreement = NAN, .gain_ratio = NAN}};
     enum pm_code rc = PM_OK;
 
     put_residual(query, confirmed, shift);
-    v.near *=
-        within(shift->sub_dy, shift->sub_dy_error) * within(shift->sub_dx, shift->sub_dx_error);
     if (gt->w >= SMALLEST && gt->h >= SMALLEST) {
         rc = judge_level(quality, query, confirmed, &v, err);
         if (rc == PM_OK) {
@@ -366,8 +356,9 @@ enum pm_code pm_quality_measure(struct pm_quality *quality, const struct pm_alig
             pm_tilerecord_fill(quality->tiles, &v.fit, gt->w, gt->h, shift);
         }
     }
+    v.near = near_alone(query, confirmed, shift, &v);
     if (rc == PM_OK && v.near > 0) {
-        rc = vote_near(quality, query, confirmed, &v.near, err);
+        rc = vote_near(quality, &v.matched, confirmed, &v.near, err);
     }
     if (rc == PM_OK && v.near > 0 && !isnan(confirmed->second_loss)) {
         rc = vote_far(quality, query, confirmed, v.depth, &v.far, err);
