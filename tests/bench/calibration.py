@@ -4,6 +4,7 @@ force beside them, until a time is up. An answer is good when it is the made shi
 beside it with a loss no larger.
 
 usage: calibration.py [--minutes N] [--seed N] [--size WxH] [--max-shift N] [--method M] [--photos usual|fresh]
+                      [--cases C,...] [--noises N,...]
 (BUILD: the programs' folder; fresh: photographs no threshold was set by, see hard_cases.py)
 """
 
@@ -27,7 +28,10 @@ def main():
     parser.add_argument("--max-shift", type=int, default=40)
     parser.add_argument("--method", default="hierarchical")
     parser.add_argument("--photos", default="usual")
+    parser.add_argument("--cases", default=",".join(sorted(hard_cases.CASES)))
+    parser.add_argument("--noises", default=",".join(sorted(hard_cases.NOISES)))
     args = parser.parse_args()
+    cases, noises = args.cases.split(","), args.noises.split(",")
     size = tuple(int(v) for v in args.size.split("x"))
     draw = random.Random(args.seed)
     paths = hard_cases.photos(args.photos)
@@ -36,10 +40,10 @@ def main():
     while time.monotonic() < end:
         path = draw.choice(paths)
         # Some pairs of each photograph: decoding it takes longer than aligning them.
-        for case in draw.sample(sorted(hard_cases.CASES), 12):
+        for case in draw.sample(cases, min(len(cases), 12)):
             if path not in hard_cases.photos_of(case, paths):
                 continue
-            noise = draw.choice(sorted(hard_cases.NOISES))
+            noise = draw.choice(noises)
             seed += 1
             pair = hard_cases.make(case, noise, path, seed, args.max_shift, size)
             answer = hard_judge.answers_of(pair, [args.method])[args.method]
