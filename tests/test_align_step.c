@@ -10,53 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/log.h"
-#include "tests/lib/workerkit.h"
+#include "tests/lib/stepkit.h"
 #include "worker/align_step.h"
-#include "worker/task.h"
-
-#define MB ((size_t)1 << 20)
-
-struct fixture {
-    struct kit kit;
-    char *dir;
-    struct pm_job job;
-    struct pm_result result;
-    struct pm_task task;
-    struct pm_err err;
-};
-
-/* A pair of 64x48 u16 RGB files, moved by (3, -2), and a task for it. */
-static int set_up(void **state)
-{
-    struct fixture *f = calloc(1, sizeof *f);
-    pm_log_init(PM_LOG_ERR, 0);
-    kit_init(&f->kit, 64 * MB, 64 * MB);
-    f->dir = kit_tmpdir();
-    kit_write_pair(f->dir, "a.tif", "b.tif", PM_U16, 3, 3, -2);
-    f->job = kit_job(f->dir, "a.tif", "b.tif");
-    f->task = (struct pm_task){.conf = f->kit.conf, .job = &f->job, .result = &f->result};
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-    pm_task_clear(f->kit.worker, &f->task);
-    assert_int_equal(pm_budget_used(f->kit.budget), 0);
-    pm_result_clear(&f->result);
-    pm_job_clear(&f->job);
-    kit_fini(&f->kit);
-    kit_remove(f->dir);
-    free(f->dir);
-    free(f);
-    return 0;
-}
 
 static void the_shift_is_found(void **state)
 {
-    struct fixture *f = *state;
+    struct stepkit *f = *state;
     assert_int_equal(pm_decode_run(f->kit.worker, &f->task, &f->err), PM_OK);
     assert_int_equal(pm_gain_run(f->kit.worker, &f->task, &f->err), PM_OK);
     assert_int_equal(pm_align_run(f->kit.worker, &f->task, &f->err), PM_OK);
@@ -71,7 +30,7 @@ static void the_shift_is_found(void **state)
 /* Two pictures of different places. */
 static void another_scene_is_held_back_unless_kept(void **state)
 {
-    struct fixture *f = *state;
+    struct stepkit *f = *state;
     struct pm_image *other = kit_image(64, 48, 3, PM_U16);
     kit_texture(other, 1000, 1000, 0.8, 0.02, 9);
     kit_write_tiff(f->job.target_path, other);
@@ -117,7 +76,7 @@ static void flags_as_text(void **state)
 
 static void left_out_samples_are_flagged(void **state)
 {
-    struct fixture *f = *state;
+    struct stepkit *f = *state;
     struct pm_image *target = kit_image(64, 48, 3, PM_F32);
     kit_texture(target, -2, 3, 0.8, 0, 2);
     kit_put(target, 30, 30, 1, (double)NAN);
@@ -137,7 +96,7 @@ static void left_out_samples_are_flagged(void **state)
 
 static void options_are_those_of_the_settings(void **state)
 {
-    struct fixture *f = *state;
+    struct stepkit *f = *state;
     kit_set(&f->kit, "method", "fft");
     kit_set(&f->kit, "max_shift", "77");
     kit_set(&f->kit, "quality", "no");
@@ -151,12 +110,16 @@ static void options_are_those_of_the_settings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(the_shift_is_found, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(another_scene_is_held_back_unless_kept, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_each_policy_refuses, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(flags_as_text, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(left_out_samples_are_flagged, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(options_are_those_of_the_settings, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_shift_is_found, stepkit_set_up, stepkit_tear_down),
+        cmocka_unit_test_setup_teardown(
+            another_scene_is_held_back_unless_kept, stepkit_set_up, stepkit_tear_down),
+        cmocka_unit_test_setup_teardown(
+            what_each_policy_refuses, stepkit_set_up, stepkit_tear_down),
+        cmocka_unit_test_setup_teardown(flags_as_text, stepkit_set_up, stepkit_tear_down),
+        cmocka_unit_test_setup_teardown(
+            left_out_samples_are_flagged, stepkit_set_up, stepkit_tear_down),
+        cmocka_unit_test_setup_teardown(
+            options_are_those_of_the_settings, stepkit_set_up, stepkit_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,50 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/log.h"
-#include "tests/lib/workerkit.h"
-#include "worker/task.h"
+#include "tests/lib/stepkit.h"
 
-#define MB ((size_t)1 << 20)
-
-struct fixture {
-    struct kit kit;
-    char *dir;
-    struct pm_job job;
-    struct pm_result result;
-    struct pm_task task;
-    struct pm_err err;
-};
-
-/* A pair of 64x48 u16 RGB files, moved by (3, -2), and a task for it. */
-static int set_up(void **state)
-{
-    struct fixture *f = calloc(1, sizeof *f);
-    pm_log_init(PM_LOG_ERR, 0);
-    kit_init(&f->kit, 64 * MB, 64 * MB);
-    f->dir = kit_tmpdir();
-    kit_write_pair(f->dir, "a.tif", "b.tif", PM_U16, 3, 3, -2);
-    f->job = kit_job(f->dir, "a.tif", "b.tif");
-    f->task = (struct pm_task){.conf = f->kit.conf, .job = &f->job, .result = &f->result};
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-    pm_task_clear(f->kit.worker, &f->task);
-    assert_int_equal(pm_budget_used(f->kit.budget), 0);
-    pm_result_clear(&f->result);
-    pm_job_clear(&f->job);
-    kit_fini(&f->kit);
-    kit_remove(f->dir);
-    free(f->dir);
-    free(f);
-    return 0;
-}
-
-static enum pm_code align(struct fixture *f)
+static enum pm_code align(struct stepkit *f)
 {
     return pm_worker_align_files(
         f->kit.conf, f->job.gt_path, f->job.target_path, &f->result.shift, &f->err);
@@ -62,7 +21,7 @@ static enum pm_code align(struct fixture *f)
 static void every_method_finds_it(void **state)
 {
     static const char *const methods[] = {"auto", "bruteforce", "fft", "hierarchical"};
-    struct fixture *f = *state;
+    struct stepkit *f = *state;
     for (size_t i = 0; i < 4; i++) {
         kit_set(&f->kit, "method", methods[i]);
         assert_int_equal(align(f), PM_OK);
@@ -76,7 +35,7 @@ static void every_method_finds_it(void **state)
 
 static void types_may_differ(void **state)
 {
-    struct fixture *f = *state;
+    struct stepkit *f = *state;
     for (int sample = PM_U8; sample <= PM_F32; sample++) {
         struct pm_image *target = kit_image(64, 48, 3, (enum pm_sample)sample);
         kit_texture(target, -2, 3, 0.8, 0.02, 2);
@@ -90,7 +49,7 @@ static void types_may_differ(void **state)
 
 static void errors_name_the_files(void **state)
 {
-    struct fixture *f = *state;
+    struct stepkit *f = *state;
     struct pm_image *black = kit_image(64, 48, 3, PM_U16), *grey = kit_image(64, 48, 1, PM_U16);
     kit_write_tiff(f->job.target_path, black);
     assert_int_equal(align(f), PM_EGAIN);
@@ -108,9 +67,9 @@ static void errors_name_the_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(every_method_finds_it, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(types_may_differ, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(errors_name_the_files, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(every_method_finds_it, stepkit_set_up, stepkit_tear_down),
+        cmocka_unit_test_setup_teardown(types_may_differ, stepkit_set_up, stepkit_tear_down),
+        cmocka_unit_test_setup_teardown(errors_name_the_files, stepkit_set_up, stepkit_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

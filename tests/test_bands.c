@@ -9,37 +9,10 @@
 
 #include <cmocka.h>
 
-#include "tests/lib/synth.h"
+#include "tests/lib/aligned.h"
 #include "worker/align/bands.h"
 
-struct pair {
-    struct pm_image *gt, *target;
-    struct pm_prep *gt_prep, *target_prep;
-    struct pm_align_input inputs[2];
-    struct pm_align_query query;
-};
-
-static void make(struct pair *p, const struct pm_synth *spec, int max_shift)
-{
-    pm_synth_pair(spec, &p->gt, &p->target);
-    assert_int_equal(pm_prep_of_image(&p->gt_prep, p->gt, NULL), PM_OK);
-    assert_int_equal(pm_prep_of_image(&p->target_prep, p->target, NULL), PM_OK);
-    p->inputs[0] = (struct pm_align_input){p->gt, p->gt_prep};
-    p->inputs[1] = (struct pm_align_input){p->target, p->target_prep};
-    p->query = (struct pm_align_query){
-        .gt = &p->inputs[0], .target = &p->inputs[1], .gain = 1, .max_shift = max_shift};
-    assert_int_equal(pm_align_gain(p->gt_prep, p->target_prep, &p->query.gain, NULL), PM_OK);
-}
-
-static void drop(struct pair *p)
-{
-    pm_prep_free(p->gt_prep);
-    pm_prep_free(p->target_prep);
-    pm_image_free(p->gt);
-    pm_image_free(p->target);
-}
-
-static void check_all(struct pair *p, const int (*centres)[2], int count)
+static void check_all(struct pm_pair *p, const int (*centres)[2], int count)
 {
     struct pm_bands *bands = NULL;
     assert_int_equal(pm_bands_new(&bands, NULL), PM_OK);
@@ -51,7 +24,7 @@ static void check_all(struct pair *p, const int (*centres)[2], int count)
         for (int k = 0; k < 9; k++) {
             int dy = cy - 1 + k / 3, dx = cx - 1 + k % 3;
             double got = pm_bands_loss(bands, dy, dx, 1, cy);
-            double want = pm_align_loss(p->gt, p->target, p->query.gain, dy, dx);
+            double want = pm_align_loss(p->gt_image, p->target_image, p->query.gain, dy, dx);
             if (abs(dy) > range.dy || abs(dx) > range.dx) {
                 assert_true(isnan(got));
             } else {
@@ -76,10 +49,10 @@ static void all_bands_give_the_reported_loss(void **state)
             .dy = 4,
             .dx = -7,
             .seed = (uint64_t)i};
-        struct pair p;
-        make(&p, &spec, 20);
+        struct pm_pair p;
+        pm_pair_open_within(&p, &spec, 20);
         check_all(&p, centres, 7);
-        drop(&p);
+        pm_pair_close(&p);
     }
 }
 
@@ -94,12 +67,12 @@ static void small_and_narrow_images(void **state)
             .sample = PM_U16,
             .read = 0.01,
             .seed = 1};
-        struct pair p;
-        make(&p, &spec, 128);
+        struct pm_pair p;
+        pm_pair_open_within(&p, &spec, 128);
         struct pm_range r = pm_align_range(spec.w, spec.h, 128);
         const int centres[][2] = {{0, 0}, {r.dy, r.dx}, {-r.dy, r.dx}, {r.dy, -r.dx}};
         check_all(&p, centres, 4);
-        drop(&p);
+        pm_pair_close(&p);
     }
 }
 
@@ -109,20 +82,15 @@ static void samples_not_finite_are_left_out(void **state)
     const int centres[][2] = {{0, 0}, {3, -5}};
     struct pm_synth spec = {
         .w = 90, .h = 70, .channels = 3, .sample = PM_F32, .read = 0.01, .seed = 8};
-    struct pair p;
-    make(&p, &spec, 20);
+    struct pm_pair p;
+    pm_pair_open_within(&p, &spec, 20);
     for (int i = 0; i < 70; i++) {
-        pm_synth_put(p.gt, i, i % 13, 1, NAN);
-        pm_synth_put(p.target, i, 80 - i % 17, 2, INFINITY);
+        pm_synth_put(p.gt_image, i, i % 13, 1, NAN);
+        pm_synth_put(p.target_image, i, 80 - i % 17, 2, INFINITY);
     }
-    pm_prep_free(p.gt_prep);
-    pm_prep_free(p.target_prep);
-    assert_int_equal(pm_prep_of_image(&p.gt_prep, p.gt, NULL), PM_OK);
-    assert_int_equal(pm_prep_of_image(&p.target_prep, p.target, NULL), PM_OK);
-    p.inputs[0].prep = p.gt_prep;
-    p.inputs[1].prep = p.target_prep;
+    pm_pair_renew(&p);
     check_all(&p, centres, 2);
-    drop(&p);
+    pm_pair_close(&p);
 }
 
 static void a_sample_of_bands_comes_near_and_knows_how_near(void **state)
@@ -136,9 +104,9 @@ static void a_sample_of_bands_comes_near_and_knows_how_near(void **state)
         .dy = 2,
         .dx = 3,
         .seed = 11};
-    struct pair p;
+    struct pm_pair p;
     struct pm_bands *bands = NULL;
-    make(&p, &spec, 20);
+    pm_pair_open_within(&p, &spec, 20);
     assert_int_equal(pm_bands_new(&bands, NULL), PM_OK);
     assert_int_equal(pm_bands_begin(bands, &p.query, NULL), PM_OK);
     int step = pm_bands_first_step(bands);
@@ -147,8 +115,8 @@ static void a_sample_of_bands_comes_near_and_knows_how_near(void **state)
     for (int k = 0; k < 9; k++) {
         struct pm_bands_at there = {1 + k / 3, 2 + k % 3}, best = {2, 3};
         struct pm_bands_difference d = pm_bands_compare(bands, there, best, step, 2);
-        double want = pm_align_loss(p.gt, p.target, p.query.gain, there.dy, there.dx) -
-                      pm_align_loss(p.gt, p.target, p.query.gain, 2, 3);
+        double want = pm_align_loss(p.gt_image, p.target_image, p.query.gain, there.dy, there.dx) -
+                      pm_align_loss(p.gt_image, p.target_image, p.query.gain, 2, 3);
         if (k != 4) {
             assert_true(fabs(d.loss - want) < 6 * d.sampling);
             assert_true(d.loss > 5 * d.sampling);
@@ -159,7 +127,7 @@ static void a_sample_of_bands_comes_near_and_knows_how_near(void **state)
     assert_true(isnan(unknown.loss));
     pm_bands_free(bands);
     pm_bands_free(NULL);
-    drop(&p);
+    pm_pair_close(&p);
 }
 
 int main(void)

@@ -9,37 +9,10 @@
 
 #include <cmocka.h>
 
-#include "tests/lib/synth.h"
+#include "tests/lib/aligned.h"
 #include "worker/align/confirm.h"
 
-struct pair {
-    struct pm_image *gt, *target;
-    struct pm_prep *gt_prep, *target_prep;
-    struct pm_align_input inputs[2];
-    struct pm_align_query query;
-};
-
-static void make(struct pair *p, const struct pm_synth *spec, int max_shift)
-{
-    pm_synth_pair(spec, &p->gt, &p->target);
-    assert_int_equal(pm_prep_of_image(&p->gt_prep, p->gt, NULL), PM_OK);
-    assert_int_equal(pm_prep_of_image(&p->target_prep, p->target, NULL), PM_OK);
-    p->inputs[0] = (struct pm_align_input){p->gt, p->gt_prep};
-    p->inputs[1] = (struct pm_align_input){p->target, p->target_prep};
-    p->query = (struct pm_align_query){
-        .gt = &p->inputs[0], .target = &p->inputs[1], .gain = 1, .max_shift = max_shift};
-    assert_int_equal(pm_align_gain(p->gt_prep, p->target_prep, &p->query.gain, NULL), PM_OK);
-}
-
-static void drop(struct pair *p)
-{
-    pm_prep_free(p->gt_prep);
-    pm_prep_free(p->target_prep);
-    pm_image_free(p->gt);
-    pm_image_free(p->target);
-}
-
-static struct pm_confirmed confirm(struct pair *p, const struct pm_candidate *c, int count)
+static struct pm_confirmed confirm(struct pm_pair *p, const struct pm_candidate *c, int count)
 {
     struct pm_confirm *self = NULL;
     struct pm_confirmed out;
@@ -50,13 +23,13 @@ static struct pm_confirmed confirm(struct pair *p, const struct pm_candidate *c,
 }
 
 /* The smallest loss of the range by taking every one. */
-static struct pm_candidate smallest(struct pair *p)
+static struct pm_candidate smallest(struct pm_pair *p)
 {
-    struct pm_range r = pm_align_range(p->gt->w, p->gt->h, p->query.max_shift);
+    struct pm_range r = pm_align_range(p->gt_image->w, p->gt_image->h, p->query.max_shift);
     struct pm_candidate best = {.score = NAN};
     for (int dy = -r.dy; dy <= r.dy; dy++) {
         for (int dx = -r.dx; dx <= r.dx; dx++) {
-            double loss = pm_align_loss(p->gt, p->target, p->query.gain, dy, dx);
+            double loss = pm_align_loss(p->gt_image, p->target_image, p->query.gain, dy, dx);
             if (pm_shift_better(loss, dy, dx, best.score, best.dy, best.dx)) {
                 best = (struct pm_candidate){dy, dx, loss};
             }
@@ -79,8 +52,8 @@ static void descends_to_the_smallest_loss(void **state)
             .gain = i % 3 != 0 ? 1.4 : 0.6,
             .read = noise[i % 3],
             .seed = (uint64_t)i};
-        struct pair p;
-        make(&p, &spec, 12);
+        struct pm_pair p;
+        pm_pair_open_within(&p, &spec, 12);
         struct pm_candidate near = {.dy = -8, .dx = 7};
         struct pm_confirmed got = confirm(&p, &near, 1);
         struct pm_candidate want = smallest(&p);
@@ -90,7 +63,7 @@ static void descends_to_the_smallest_loss(void **state)
         assert_true(got.around[1][1] <= got.around[0][1] && got.around[1][1] <= got.around[1][2]);
         assert_true(got.z_near > (i % 3 == 2 ? 0 : 3));
         assert_true(got.evaluations >= 9);
-        drop(&p);
+        pm_pair_close(&p);
     }
 }
 
@@ -107,8 +80,8 @@ static void many_candidates_and_a_distinct_second(void **state)
         .dx = 5,
         .read = 0.01,
         .seed = 4};
-    struct pair p;
-    make(&p, &spec, 60);
+    struct pm_pair p;
+    pm_pair_open_within(&p, &spec, 60);
     const struct pm_candidate c[] = {{.dy = 44, .dx = 5}, {.dy = 5, .dx = 5}, {.dy = 20, .dx = 20},
         {.dy = 5, .dx = -36}, {.dy = 500, .dx = 5}};
     struct pm_confirmed got = confirm(&p, c, 5);
@@ -116,7 +89,7 @@ static void many_candidates_and_a_distinct_second(void **state)
     assert_int_equal((got.dx + 400 - 5) % 40, 0);
     assert_true(got.second_loss >= 0); /* another period, as good as this one */
     assert_true(got.z_second < 5 && fabs(got.second_loss - got.loss) < 0.05 * got.loss);
-    drop(&p);
+    pm_pair_close(&p);
 }
 
 static void enough_rows_and_no_more(void **state)
@@ -130,19 +103,19 @@ static void enough_rows_and_no_more(void **state)
         .dx = 1,
         .read = 0.005,
         .seed = 4};
-    struct pair p;
+    struct pm_pair p;
     struct pm_candidate c = {.dy = 3, .dx = 1};
-    make(&p, &spec, 8);
+    pm_pair_open_within(&p, &spec, 8);
     struct pm_confirmed easy = confirm(&p, &c, 1);
     assert_true(easy.rows_used < 0.1 && !easy.exact);
     assert_true(easy.dy == 3 && easy.dx == 1);
-    drop(&p);
+    pm_pair_close(&p);
     spec.read = 0.8; /* far more noise than scene */
-    make(&p, &spec, 8);
+    pm_pair_open_within(&p, &spec, 8);
     struct pm_confirmed hard = confirm(&p, &c, 1);
     assert_true(hard.exact && hard.rows_used > 0.99);
     assert_true(hard.z_near < easy.z_near);
-    drop(&p);
+    pm_pair_close(&p);
 }
 
 static void equal_and_flat_images(void **state)
@@ -150,17 +123,17 @@ static void equal_and_flat_images(void **state)
     (void)state;
     struct pm_synth spec = {.w = 64, .h = 48, .channels = 3, .sample = PM_U8, .seed = 4};
     struct pm_candidate c = {.dy = 2, .dx = 1};
-    struct pair p;
-    make(&p, &spec, 8);
+    struct pm_pair p;
+    pm_pair_open_within(&p, &spec, 8);
     struct pm_confirmed same = confirm(&p, &c, 1);
     assert_true(same.dy == 0 && same.dx == 0 && same.loss < 1e-3);
-    drop(&p);
+    pm_pair_close(&p);
     spec.scene = PM_SYNTH_FLAT;
-    make(&p, &spec, 8);
+    pm_pair_open_within(&p, &spec, 8);
     struct pm_confirmed flat = confirm(&p, &c, 1);
     assert_true(flat.z_near <= 0 || isnan(flat.z_near));
     assert_true(flat.dy == 0 && flat.dx == 0); /* all equal: the nearest to (0,0) */
-    drop(&p);
+    pm_pair_close(&p);
 }
 
 static void sixteen_px_and_less(void **state)
@@ -174,13 +147,13 @@ static void sixteen_px_and_less(void **state)
             .sample = PM_U16,
             .read = 0.01,
             .seed = 7};
-        struct pair p;
+        struct pm_pair p;
         struct pm_candidate c = {.dy = 1, .dx = 1};
-        make(&p, &spec, 128);
+        pm_pair_open_within(&p, &spec, 128);
         struct pm_confirmed got = confirm(&p, &c, 1);
         struct pm_candidate want = smallest(&p);
         assert_true(got.loss <= want.score + 0.02);
-        drop(&p);
+        pm_pair_close(&p);
     }
 }
 

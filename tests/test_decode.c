@@ -11,57 +11,18 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/log.h"
 #include "tests/lib/fakegpu.h"
-#include "tests/lib/workerkit.h"
-#include "worker/task.h"
+#include "tests/lib/stepkit.h"
 
 #define MB ((size_t)1 << 20)
 
-struct fixture {
-    struct kit kit;
-    char *dir;
-    struct pm_job job;
-    struct pm_result result;
-    struct pm_task task;
-    struct pm_err err;
-};
-
-/* A pair of 64x48 u16 RGB files, moved by (3, -2), and a task for it. */
-static int set_up(void **state)
-{
-    struct fixture *f = calloc(1, sizeof *f);
-    pm_log_init(PM_LOG_ERR, 0);
-    kit_init(&f->kit, 64 * MB, 64 * MB);
-    f->dir = kit_tmpdir();
-    kit_write_pair(f->dir, "a.tif", "b.tif", PM_U16, 3, 3, -2);
-    f->job = kit_job(f->dir, "a.tif", "b.tif");
-    f->task = (struct pm_task){.conf = f->kit.conf, .job = &f->job, .result = &f->result};
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-    pm_task_clear(f->kit.worker, &f->task);
-    assert_int_equal(pm_budget_used(f->kit.budget), 0);
-    pm_result_clear(&f->result);
-    pm_job_clear(&f->job);
-    kit_fini(&f->kit);
-    kit_remove(f->dir);
-    free(f->dir);
-    free(f);
-    return 0;
-}
-
-static enum pm_code decode(struct fixture *f)
+static enum pm_code decode(struct stepkit *f)
 {
     return pm_decode_run(f->kit.worker, &f->task, &f->err);
 }
 
 /* Gives everything back, so that the next decode starts afresh. */
-static void clear(struct fixture *f)
+static void clear(struct stepkit *f)
 {
     pm_task_clear(f->kit.worker, &f->task);
     f->task = (struct pm_task){.conf = f->kit.conf, .job = &f->job, .result = &f->result};
@@ -69,7 +30,7 @@ static void clear(struct fixture *f)
 
 static void both_are_there(void **state)
 {
-    struct fixture *f = *state;
+    struct stepkit *f = *state;
     assert_int_equal(decode(f), PM_OK);
     assert_int_equal(f->task.gt->image->w, 64);
     assert_ptr_equal(f->task.gt_work, f->task.gt);
@@ -83,7 +44,7 @@ static void both_are_there(void **state)
 
 static void the_second_pair_of_a_gt_hits_the_cache(void **state)
 {
-    struct fixture *f = *state;
+    struct stepkit *f = *state;
     assert_int_equal(decode(f), PM_OK);
     size_t first = pm_budget_peak(f->kit.budget);
     clear(f);
@@ -96,7 +57,7 @@ static void the_second_pair_of_a_gt_hits_the_cache(void **state)
 
 static void without_a_cache_it_is_read_every_time(void **state)
 {
-    struct fixture *f = *state;
+    struct stepkit *f = *state;
     pm_cache_set_budget(f->kit.cache, 0);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(decode(f), PM_OK);
@@ -108,7 +69,7 @@ static void without_a_cache_it_is_read_every_time(void **state)
 
 static void *decode_in_thread(void *arg)
 {
-    struct fixture *f = arg;
+    struct stepkit *f = arg;
     struct pm_result result = {0};
     struct pm_task task = {.conf = f->kit.conf, .job = &f->job, .result = &result};
     struct pm_worker *worker = NULL;
@@ -125,7 +86,7 @@ static void *decode_in_thread(void *arg)
 
 static void workers_share_one_gt_and_the_budget(void **state)
 {
-    struct fixture *f = *state;
+    struct stepkit *f = *state;
     struct pm_cache_stats stats;
     pthread_t threads[4];
     for (int i = 0; i < 4; i++) {
@@ -141,7 +102,7 @@ static void workers_share_one_gt_and_the_budget(void **state)
 
 static void more_than_the_budget_is_refused(void **state)
 {
-    struct fixture *f = *state;
+    struct stepkit *f = *state;
     struct kit small;
     kit_init(&small, 0, 1000);
     struct pm_worker *worker = small.worker;
@@ -154,7 +115,7 @@ static void more_than_the_budget_is_refused(void **state)
 
 static void changed_and_missing_files(void **state)
 {
-    struct fixture *f = *state;
+    struct stepkit *f = *state;
     f->job.target.mtime_ns++;
     assert_int_equal(decode(f), PM_ECHANGED);
     clear(f);
@@ -170,7 +131,7 @@ static void changed_and_missing_files(void **state)
  * though the same bytes lie behind it. */
 static void behind_a_link_is_missing(void **state)
 {
-    struct fixture *f = *state;
+    struct stepkit *f = *state;
     char *scene = kit_path(f->dir, "s");
     char *moved = kit_path(f->dir, "elsewhere");
     assert_true(f->job.root_bytes > 0);
@@ -195,7 +156,7 @@ static void behind_a_link_is_missing(void **state)
 
 static void sizes_are_compared_before_anything_is_decoded(void **state)
 {
-    struct fixture *f = *state;
+    struct stepkit *f = *state;
     struct pm_image *other = kit_image(65, 48, 3, PM_U16);
     struct pm_cache_stats stats;
     kit_write_tiff(f->job.target_path, other);
@@ -211,7 +172,7 @@ static void sizes_are_compared_before_anything_is_decoded(void **state)
 /* A gt that cannot be decoded must not stay in the cache as if it were there. */
 static void a_bad_gt_can_be_tried_again(void **state)
 {
-    struct fixture *f = *state;
+    struct stepkit *f = *state;
     size_t size;
     char *good = kit_read(f->job.gt_path, &size);
     assert_int_equal(truncate(f->job.gt_path, (off_t)size / 2), 0);
@@ -226,7 +187,7 @@ static void a_bad_gt_can_be_tried_again(void **state)
 
 static void mixed_types_meet_in_the_middle(void **state)
 {
-    struct fixture *f = *state;
+    struct stepkit *f = *state;
     struct pm_image *u8 = kit_image(64, 48, 3, PM_U8);
     kit_texture(u8, -2, 3, 0.8, 0, 2);
     kit_write_tiff(f->job.target_path, u8);
@@ -247,7 +208,7 @@ static struct pm_bufpool *pool_of(const struct pm_loaded *loaded)
 /* With a GPU: what goes there and is nobody else's lies in the gpu's memory, nothing else does. */
 static void images_for_the_gpu_lie_in_its_memory(void **state)
 {
-    struct fixture *f = *state;
+    struct stepkit *f = *state;
     struct pm_gpu *gpu = fakegpu_open();
     struct pm_bufpool *pool;
     struct pm_image *u8 = kit_image(64, 48, 3, PM_U8);
@@ -282,7 +243,7 @@ static void images_for_the_gpu_lie_in_its_memory(void **state)
 
 static void reading_ahead_never_fails(void **state)
 {
-    struct fixture *f = *state;
+    struct stepkit *f = *state;
     pm_worker_prefetch(f->job.gt_path, 0);
     pm_worker_prefetch(f->dir, 0); /* a folder */
     assert_int_equal(unlink(f->job.gt_path), 0);
@@ -293,19 +254,29 @@ static void reading_ahead_never_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(both_are_there, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_second_pair_of_a_gt_hits_the_cache, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(without_a_cache_it_is_read_every_time, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(workers_share_one_gt_and_the_budget, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(more_than_the_budget_is_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(changed_and_missing_files, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(behind_a_link_is_missing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(both_are_there, stepkit_set_up, stepkit_tear_down),
         cmocka_unit_test_setup_teardown(
-            sizes_are_compared_before_anything_is_decoded, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_bad_gt_can_be_tried_again, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(mixed_types_meet_in_the_middle, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(images_for_the_gpu_lie_in_its_memory, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(reading_ahead_never_fails, set_up, tear_down),
+            the_second_pair_of_a_gt_hits_the_cache, stepkit_set_up, stepkit_tear_down),
+        cmocka_unit_test_setup_teardown(
+            without_a_cache_it_is_read_every_time, stepkit_set_up, stepkit_tear_down),
+        cmocka_unit_test_setup_teardown(
+            workers_share_one_gt_and_the_budget, stepkit_set_up, stepkit_tear_down),
+        cmocka_unit_test_setup_teardown(
+            more_than_the_budget_is_refused, stepkit_set_up, stepkit_tear_down),
+        cmocka_unit_test_setup_teardown(
+            changed_and_missing_files, stepkit_set_up, stepkit_tear_down),
+        cmocka_unit_test_setup_teardown(
+            behind_a_link_is_missing, stepkit_set_up, stepkit_tear_down),
+        cmocka_unit_test_setup_teardown(
+            sizes_are_compared_before_anything_is_decoded, stepkit_set_up, stepkit_tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_bad_gt_can_be_tried_again, stepkit_set_up, stepkit_tear_down),
+        cmocka_unit_test_setup_teardown(
+            mixed_types_meet_in_the_middle, stepkit_set_up, stepkit_tear_down),
+        cmocka_unit_test_setup_teardown(
+            images_for_the_gpu_lie_in_its_memory, stepkit_set_up, stepkit_tear_down),
+        cmocka_unit_test_setup_teardown(
+            reading_ahead_never_fails, stepkit_set_up, stepkit_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

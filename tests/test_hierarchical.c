@@ -9,36 +9,8 @@
 
 #include <cmocka.h>
 
-#include "tests/lib/synth.h"
+#include "tests/lib/aligned.h"
 #include "worker/align/align.h"
-
-struct pair {
-    struct pm_image *gt, *target;
-    struct pm_prep *gt_prep, *target_prep;
-};
-
-static void prepare(struct pair *p)
-{
-    pm_prep_free(p->gt_prep);
-    pm_prep_free(p->target_prep);
-    assert_int_equal(pm_prep_of_image(&p->gt_prep, p->gt, NULL), PM_OK);
-    assert_int_equal(pm_prep_of_image(&p->target_prep, p->target, NULL), PM_OK);
-}
-
-static void make(struct pair *p, const struct pm_synth *spec)
-{
-    *p = (struct pair){.gt = NULL};
-    pm_synth_pair(spec, &p->gt, &p->target);
-    prepare(p);
-}
-
-static void drop(struct pair *p)
-{
-    pm_prep_free(p->gt_prep);
-    pm_prep_free(p->target_prep);
-    pm_image_free(p->gt);
-    pm_image_free(p->target);
-}
 
 static struct pm_aligner *aligner;
 
@@ -55,14 +27,14 @@ static int close_aligner(void **state)
     return 0;
 }
 
-static struct pm_shift find(const struct pair *p, bool swapped, int max_shift)
+static struct pm_shift find(const struct pm_pair *p, bool swapped, int max_shift)
 {
-    struct pm_align_input a = {p->gt, p->gt_prep}, b = {p->target, p->target_prep};
     struct pm_align_opts opts = {
         .method = PM_METHOD_HIERARCHICAL, .max_shift = max_shift, .quality = true};
     struct pm_shift shift;
-    assert_int_equal(
-        pm_align_find(aligner, swapped ? &b : &a, swapped ? &a : &b, &opts, &shift, NULL), PM_OK);
+    assert_int_equal(pm_align_find(aligner, swapped ? &p->target : &p->gt,
+                         swapped ? &p->gt : &p->target, &opts, &shift, NULL),
+        PM_OK);
     return shift;
 }
 
@@ -92,13 +64,13 @@ static void finds_the_made_shift(void **state)
             .photon = noise[i % 3] / 10,
             .read = noise[i % 3],
             .seed = (uint64_t)i};
-        struct pair p;
-        make(&p, &spec);
+        struct pm_pair p;
+        pm_pair_open(&p, &spec);
         struct pm_shift s = find(&p, false, 128);
         assert_int_equal(s.dy, spec.dy);
         assert_int_equal(s.dx, spec.dx);
         assert_true(s.evaluations > 9);
-        drop(&p);
+        pm_pair_close(&p);
     }
 }
 
@@ -113,13 +85,13 @@ static void a_range_beyond_128_is_searched_too(void **state)
         .dx = 293,
         .read = 0.01,
         .seed = 5};
-    struct pair p;
-    make(&p, &spec);
+    struct pm_pair p;
+    pm_pair_open(&p, &spec);
     struct pm_shift s = find(&p, false, 300);
     assert_true(s.dy == -277 && s.dx == 293);
     s = find(&p, false, 20); /* and a shorter one is kept to */
     assert_true(abs(s.dy) <= 20 && abs(s.dx) <= 20);
-    drop(&p);
+    pm_pair_close(&p);
 }
 
 static void swapping_negates_and_gain_changes_nothing(void **state)
@@ -133,18 +105,18 @@ static void swapping_negates_and_gain_changes_nothing(void **state)
         .dx = -17,
         .read = 0.01,
         .seed = 6};
-    struct pair p;
-    make(&p, &spec);
+    struct pm_pair p;
+    pm_pair_open(&p, &spec);
     struct pm_shift s = find(&p, false, 64), back = find(&p, true, 64);
     assert_true(s.dy == 31 && s.dx == -17);
     assert_true(back.dy == -31 && back.dx == 17);
     assert_true(fabs(s.gain * back.gain - 1) < 1e-12);
-    drop(&p);
+    pm_pair_close(&p);
     spec.gain = 3.3;
-    make(&p, &spec);
+    pm_pair_open(&p, &spec);
     s = find(&p, false, 64);
     assert_true(s.dy == 31 && s.dx == -17 && fabs(s.gain - 3.3) < 0.3);
-    drop(&p);
+    pm_pair_close(&p);
 }
 
 static void transpose(struct pm_image **image)
@@ -172,14 +144,14 @@ static void transposing_swaps_the_axes(void **state)
         .dx = -33,
         .read = 0.01,
         .seed = 6};
-    struct pair p;
-    make(&p, &spec);
-    transpose(&p.gt);
-    transpose(&p.target);
-    prepare(&p);
+    struct pm_pair p;
+    pm_pair_open(&p, &spec);
+    transpose(&p.gt_image);
+    transpose(&p.target_image);
+    pm_pair_renew(&p);
     struct pm_shift s = find(&p, false, 64);
     assert_true(s.dy == -33 && s.dx == 12);
-    drop(&p);
+    pm_pair_close(&p);
 }
 
 static void negative_floats_and_any_scale(void **state)
@@ -194,19 +166,20 @@ static void negative_floats_and_any_scale(void **state)
             .dx = 25,
             .read = 0.01,
             .seed = 8};
-        struct pair p;
-        make(&p, &spec);
+        struct pm_pair p;
+        pm_pair_open(&p, &spec);
         for (int k = 0; k < spec.w * spec.h * 3; k++) { /* the mean stays positive */
             int y = k / 3 / spec.w, x = k / 3 % spec.w;
             double scale = i == 0 ? 1e-6 : i == 1 ? 3e4 : 1, black = i == 2 ? 0.15 : 0;
-            pm_synth_put(p.gt, y, x, k % 3, scale * (pm_synth_get(p.gt, y, x, k % 3) - black));
             pm_synth_put(
-                p.target, y, x, k % 3, scale * (pm_synth_get(p.target, y, x, k % 3) - black));
+                p.gt_image, y, x, k % 3, scale * (pm_synth_get(p.gt_image, y, x, k % 3) - black));
+            pm_synth_put(p.target_image, y, x, k % 3,
+                scale * (pm_synth_get(p.target_image, y, x, k % 3) - black));
         }
-        prepare(&p);
+        pm_pair_renew(&p);
         struct pm_shift s = find(&p, false, 64);
         assert_true(s.dy == -8 && s.dx == 25);
-        drop(&p);
+        pm_pair_close(&p);
     }
 }
 
@@ -221,17 +194,17 @@ static void samples_not_finite_do_not_disturb(void **state)
         .dx = 14,
         .read = 0.01,
         .seed = 8};
-    struct pair p;
-    make(&p, &spec);
+    struct pm_pair p;
+    pm_pair_open(&p, &spec);
     for (int k = 0; k < 3000; k++) {
-        pm_synth_put(p.gt, 100 + k / 60, 100 + k % 60, k % 3, NAN);
-        pm_synth_put(p.target, 200 + k / 60, 30 + k % 60, k % 3, INFINITY);
+        pm_synth_put(p.gt_image, 100 + k / 60, 100 + k % 60, k % 3, NAN);
+        pm_synth_put(p.target_image, 200 + k / 60, 30 + k % 60, k % 3, INFINITY);
     }
-    prepare(&p);
+    pm_pair_renew(&p);
     struct pm_shift s = find(&p, false, 64);
     assert_true(s.dy == 9 && s.dx == 14);
     assert_true((s.flags & PM_FLAG_NON_FINITE) != 0);
-    drop(&p);
+    pm_pair_close(&p);
 }
 
 static void never_worse_than_bruteforce_on_small_images(void **state)
@@ -247,15 +220,15 @@ static void never_worse_than_bruteforce_on_small_images(void **state)
             .read = 0.02,
             .scene = i % 3 == 0 ? PM_SYNTH_SMOOTH : PM_SYNTH_TEXTURE,
             .seed = (uint64_t)i + 50};
-        struct pair p;
-        make(&p, &spec);
-        struct pm_align_input a = {p.gt, p.gt_prep}, b = {p.target, p.target_prep};
+        struct pm_pair p;
+        pm_pair_open(&p, &spec);
+        struct pm_align_input a = {p.gt_image, p.gt_prep}, b = {p.target_image, p.target_prep};
         struct pm_align_opts opts = {.method = PM_METHOD_BRUTEFORCE, .max_shift = 6};
         struct pm_shift brute, mine = find(&p, false, 6);
         assert_int_equal(pm_align_find(aligner, &a, &b, &opts, &brute, NULL), PM_OK);
-        assert_true(pm_align_loss(p.gt, p.target, mine.gain, mine.dy, mine.dx) <=
-                    pm_align_loss(p.gt, p.target, mine.gain, brute.dy, brute.dx));
-        drop(&p);
+        assert_true(pm_align_loss(p.gt_image, p.target_image, mine.gain, mine.dy, mine.dx) <=
+                    pm_align_loss(p.gt_image, p.target_image, mine.gain, brute.dy, brute.dx));
+        pm_pair_close(&p);
     }
 }
 

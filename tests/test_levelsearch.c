@@ -9,35 +9,8 @@
 
 #include <cmocka.h>
 
-#include "tests/lib/synth.h"
+#include "tests/lib/aligned.h"
 #include "worker/align/levelsearch.h"
-
-struct pair {
-    struct pm_image *gt, *target;
-    struct pm_prep *gt_prep, *target_prep;
-    struct pm_align_input inputs[2];
-    struct pm_align_query query;
-};
-
-static void make(struct pair *p, const struct pm_synth *spec, int max_shift)
-{
-    pm_synth_pair(spec, &p->gt, &p->target);
-    assert_int_equal(pm_prep_of_image(&p->gt_prep, p->gt, NULL), PM_OK);
-    assert_int_equal(pm_prep_of_image(&p->target_prep, p->target, NULL), PM_OK);
-    p->inputs[0] = (struct pm_align_input){p->gt, p->gt_prep};
-    p->inputs[1] = (struct pm_align_input){p->target, p->target_prep};
-    p->query = (struct pm_align_query){
-        .gt = &p->inputs[0], .target = &p->inputs[1], .gain = 1, .max_shift = max_shift};
-    assert_int_equal(pm_align_gain(p->gt_prep, p->target_prep, &p->query.gain, NULL), PM_OK);
-}
-
-static void drop(struct pair *p)
-{
-    pm_prep_free(p->gt_prep);
-    pm_prep_free(p->target_prep);
-    pm_image_free(p->gt);
-    pm_image_free(p->target);
-}
 
 static void descends_to_the_true_place(void **state)
 {
@@ -53,10 +26,10 @@ static void descends_to_the_true_place(void **state)
             .gain = i % 2 != 0 ? 2.5 : 0.4,
             .photon = 0.003,
             .seed = (uint64_t)i};
-        struct pair p;
+        struct pm_pair p;
         struct pm_levelsearch *search = NULL;
-        make(&p, &spec, 40);
-        int factor = pm_levelsearch_factor(p.gt);
+        pm_pair_open_within(&p, &spec, 40);
+        int factor = pm_levelsearch_factor(p.gt_image);
         assert_int_equal(factor, 4 >> i % 3);
         assert_int_equal(pm_levelsearch_new(&search, NULL), PM_OK);
         assert_int_equal(pm_levelsearch_begin(search, &p.query, NULL), PM_OK);
@@ -70,7 +43,7 @@ static void descends_to_the_true_place(void **state)
             fabs(pm_levelsearch_loss(search, hill.dy, hill.dx, 1) - hill.loss) < 0.1 * hill.loss);
         assert_true(pm_levelsearch_evaluations(search) >= 9);
         pm_levelsearch_free(search);
-        drop(&p);
+        pm_pair_close(&p);
     }
 }
 
@@ -85,10 +58,10 @@ static void the_grid_finds_the_basin(void **state)
         .dy = -64,
         .dx = 48,
         .seed = 5};
-    struct pair p;
+    struct pm_pair p;
     struct pm_levelsearch *search = NULL;
     struct pm_level_at lowest[4];
-    make(&p, &spec, 100);
+    pm_pair_open_within(&p, &spec, 100);
     assert_int_equal(pm_levelsearch_new(&search, NULL), PM_OK);
     assert_int_equal(pm_levelsearch_begin(search, &p.query, NULL), PM_OK);
     int found = pm_levelsearch_grid(search, 4, 2, lowest, 4);
@@ -100,7 +73,7 @@ static void the_grid_finds_the_basin(void **state)
     }
     pm_levelsearch_free(search);
     pm_levelsearch_free(NULL);
-    drop(&p);
+    pm_pair_close(&p);
 }
 
 static bool same_hill(const struct pm_level_hill *a, const struct pm_level_hill *b)
@@ -117,9 +90,9 @@ static void what_is_remembered_changes_nothing(void **state)
     (void)state;
     struct pm_synth spec = {
         .w = 520, .h = 400, .channels = 1, .sample = PM_U16, .dy = 12, .dx = -8, .seed = 7};
-    struct pair p;
+    struct pm_pair p;
     struct pm_levelsearch *many = NULL, *one = NULL;
-    make(&p, &spec, 100);
+    pm_pair_open_within(&p, &spec, 100);
     assert_int_equal(pm_levelsearch_new(&many, NULL), PM_OK);
     assert_int_equal(pm_levelsearch_new(&one, NULL), PM_OK);
     assert_int_equal(pm_levelsearch_begin(many, &p.query, NULL), PM_OK);
@@ -144,7 +117,7 @@ static void what_is_remembered_changes_nothing(void **state)
     assert_true(same_hill(&a, &b));
     pm_levelsearch_free(many);
     pm_levelsearch_free(one);
-    drop(&p);
+    pm_pair_close(&p);
 }
 
 int main(void)

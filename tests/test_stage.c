@@ -9,35 +9,8 @@
 
 #include <cmocka.h>
 
-#include "tests/lib/synth.h"
+#include "tests/lib/aligned.h"
 #include "worker/align/stage.h"
-
-struct pair {
-    struct pm_image *gt, *target;
-    struct pm_prep *gt_prep, *target_prep;
-    struct pm_align_input inputs[2];
-    struct pm_align_query query;
-};
-
-static void make(struct pair *p, const struct pm_synth *spec, int max_shift)
-{
-    pm_synth_pair(spec, &p->gt, &p->target);
-    assert_int_equal(pm_prep_of_image(&p->gt_prep, p->gt, NULL), PM_OK);
-    assert_int_equal(pm_prep_of_image(&p->target_prep, p->target, NULL), PM_OK);
-    p->inputs[0] = (struct pm_align_input){p->gt, p->gt_prep};
-    p->inputs[1] = (struct pm_align_input){p->target, p->target_prep};
-    p->query = (struct pm_align_query){
-        .gt = &p->inputs[0], .target = &p->inputs[1], .gain = 1, .max_shift = max_shift};
-    assert_int_equal(pm_align_gain(p->gt_prep, p->target_prep, &p->query.gain, NULL), PM_OK);
-}
-
-static void drop(struct pair *p)
-{
-    pm_prep_free(p->gt_prep);
-    pm_prep_free(p->target_prep);
-    pm_image_free(p->gt);
-    pm_image_free(p->target);
-}
 
 static double staged(const struct pm_stage *stage, const void *row, int i)
 {
@@ -56,9 +29,9 @@ static void differences_are_true_within_the_stated_rounding(void **state)
             .sample = (enum pm_sample)(i / 2 % 4),
             .gain = gains[i / 8],
             .seed = 2};
-        struct pair p;
+        struct pm_pair p;
         struct pm_stage stage;
-        make(&p, &spec, 8);
+        pm_pair_open_within(&p, &spec, 8);
         pm_stage_init(&stage, &p.query);
         assert_false(stage.exact_only);
         for (int y = 0; y < 16; y++) {
@@ -66,14 +39,14 @@ static void differences_are_true_within_the_stated_rounding(void **state)
             pm_stage_target(&stage, 5, y, 50, b);
             for (int k = 0; k < 50 * spec.channels; k++) {
                 int x = k / spec.channels, c = k % spec.channels;
-                double want = pm_synth_get(p.gt, y, x + 3, c) -
-                              p.query.gain * pm_synth_get(p.target, y, x + 5, c);
+                double want = pm_synth_get(p.gt_image, y, x + 3, c) -
+                              p.query.gain * pm_synth_get(p.target_image, y, x + 5, c);
                 double got = (staged(&stage, a, k) - staged(&stage, b, k)) * stage.unit;
                 assert_true(fabs(got - want) <= stage.rounding + 1e-7);
             }
         }
         assert_true(stage.rounding < 2e-4 || p.query.gain < 0.2 || p.query.gain > 5);
-        drop(&p);
+        pm_pair_close(&p);
     }
 }
 
@@ -81,39 +54,32 @@ static void dark_images_use_all_bits(void **state)
 {
     (void)state;
     struct pm_synth spec = {.w = 64, .h = 16, .channels = 3, .sample = PM_U16, .seed = 4};
-    struct pair p;
+    struct pm_pair p;
     struct pm_stage stage;
-    make(&p, &spec, 8);
+    pm_pair_open_within(&p, &spec, 8);
     for (int i = 0; i < 16 * 64 * 3; i++) {
-        double v = pm_synth_get(p.gt, i / 192, i / 3 % 64, i % 3);
-        pm_synth_put(p.gt, i / 192, i / 3 % 64, i % 3, v / 1000);
-        pm_synth_put(p.target, i / 192, i / 3 % 64, i % 3, v / 1000);
+        double v = pm_synth_get(p.gt_image, i / 192, i / 3 % 64, i % 3);
+        pm_synth_put(p.gt_image, i / 192, i / 3 % 64, i % 3, v / 1000);
+        pm_synth_put(p.target_image, i / 192, i / 3 % 64, i % 3, v / 1000);
     }
-    pm_prep_free(p.gt_prep);
-    pm_prep_free(p.target_prep);
-    assert_int_equal(pm_prep_of_image(&p.gt_prep, p.gt, NULL), PM_OK);
-    assert_int_equal(pm_prep_of_image(&p.target_prep, p.target, NULL), PM_OK);
-    p.inputs[0].prep = p.gt_prep;
-    p.inputs[1].prep = p.target_prep;
+    pm_pair_renew(&p);
     pm_stage_init(&stage, &p.query);
     assert_true(stage.rounding < 2e-7);
-    drop(&p);
+    pm_pair_close(&p);
 }
 
 static void samples_not_finite_allow_only_exact_sums(void **state)
 {
     (void)state;
     struct pm_synth spec = {.w = 64, .h = 16, .channels = 1, .sample = PM_F32, .seed = 4};
-    struct pair p;
+    struct pm_pair p;
     struct pm_stage stage;
-    make(&p, &spec, 8);
-    pm_synth_put(p.gt, 1, 1, 0, NAN);
-    pm_prep_free(p.gt_prep);
-    assert_int_equal(pm_prep_of_image(&p.gt_prep, p.gt, NULL), PM_OK);
-    p.inputs[0].prep = p.gt_prep;
+    pm_pair_open_within(&p, &spec, 8);
+    pm_synth_put(p.gt_image, 1, 1, 0, NAN);
+    pm_pair_renew(&p);
     pm_stage_init(&stage, &p.query);
     assert_true(stage.exact_only);
-    drop(&p);
+    pm_pair_close(&p);
 }
 
 int main(void)

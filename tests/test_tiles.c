@@ -9,37 +9,10 @@
 
 #include <cmocka.h>
 
-#include "tests/lib/synth.h"
+#include "tests/lib/aligned.h"
 #include "worker/align/tiles.h"
 
-struct pair {
-    struct pm_image *gt, *target;
-    struct pm_prep *gt_prep, *target_prep;
-    struct pm_align_input inputs[2];
-    struct pm_align_query query;
-};
-
-static void make(struct pair *p, const struct pm_synth *spec, int max_shift)
-{
-    pm_synth_pair(spec, &p->gt, &p->target);
-    assert_int_equal(pm_prep_of_image(&p->gt_prep, p->gt, NULL), PM_OK);
-    assert_int_equal(pm_prep_of_image(&p->target_prep, p->target, NULL), PM_OK);
-    p->inputs[0] = (struct pm_align_input){p->gt, p->gt_prep};
-    p->inputs[1] = (struct pm_align_input){p->target, p->target_prep};
-    p->query = (struct pm_align_query){
-        .gt = &p->inputs[0], .target = &p->inputs[1], .gain = 1, .max_shift = max_shift};
-    assert_int_equal(pm_align_gain(p->gt_prep, p->target_prep, &p->query.gain, NULL), PM_OK);
-}
-
-static void drop(struct pair *p)
-{
-    pm_prep_free(p->gt_prep);
-    pm_prep_free(p->target_prep);
-    pm_image_free(p->gt);
-    pm_image_free(p->target);
-}
-
-static struct pm_tile_fit measure(struct pair *p, int dy, int dx)
+static struct pm_tile_fit measure(struct pm_pair *p, int dy, int dx)
 {
     struct pm_levelsearch *search = NULL;
     struct pm_tiles *tiles = NULL;
@@ -49,7 +22,8 @@ static struct pm_tile_fit measure(struct pair *p, int dy, int dx)
     assert_int_equal(pm_tiles_new(&tiles, NULL), PM_OK);
     assert_int_equal(pm_levelsearch_begin(search, &p->query, NULL), PM_OK);
     assert_int_equal(
-        pm_tiles_measure(tiles, search, dy, dx, pm_levelsearch_factor(p->gt), &fit, NULL), PM_OK);
+        pm_tiles_measure(tiles, search, dy, dx, pm_levelsearch_factor(p->gt_image), &fit, NULL),
+        PM_OK);
     pm_tiles_map(tiles, &rows, &columns);
     assert_true(rows * columns >= fit.tiles);
     pm_tiles_free(tiles);
@@ -69,8 +43,8 @@ static const struct pm_synth plain = {.w = 1300,
 static void one_translation(void **state)
 {
     (void)state;
-    struct pair p;
-    make(&p, &plain, 64);
+    struct pm_pair p;
+    pm_pair_open_within(&p, &plain, 64);
     struct pm_tile_fit fit = measure(&p, 12, -8);
     assert_true(fit.tiles >= 8);
     assert_true(fabs(fit.dy - 12) < 0.2 && fabs(fit.dx + 8) < 0.2);
@@ -81,22 +55,22 @@ static void one_translation(void **state)
     assert_true(fabs(fit.gain_ratio - 1) < 0.02);
     fit = measure(&p, 17, -4); /* looked at from elsewhere, they lie where they did */
     assert_true(fabs(fit.dy - 12) < 0.2 && fabs(fit.dx + 8) < 0.2);
-    drop(&p);
+    pm_pair_close(&p);
 }
 
 static void another_scene_does_not_agree(void **state)
 {
     (void)state;
     struct pm_synth other = plain;
-    struct pair p, q;
+    struct pm_pair p, q;
     other.seed = 99;
-    make(&p, &plain, 64);
-    make(&q, &other, 64);
-    p.inputs[1] = q.inputs[1];
+    pm_pair_open_within(&p, &plain, 64);
+    pm_pair_open_within(&q, &other, 64);
+    p.target = q.target;
     struct pm_tile_fit fit = measure(&p, 0, 0);
     assert_true(fabs(fit.agreement) < 0.3 && fit.significance > 5);
-    drop(&p);
-    drop(&q);
+    pm_pair_close(&p);
+    pm_pair_close(&q);
 }
 
 /* Bilinear value of gt at any place inside. */
@@ -112,26 +86,24 @@ static double between(const struct pm_image *image, double y, double x)
 }
 
 /* The target becomes gt turned by `degrees` and enlarged by `scale` about the centre. */
-static void turn(struct pair *p, double degrees, double scale)
+static void turn(struct pm_pair *p, double degrees, double scale)
 {
-    double a = degrees * acos(-1) / 180, cy = p->gt->h / 2.0, cx = p->gt->w / 2.0;
-    for (int y = 0; y < p->gt->h; y++) {
-        for (int x = 0; x < p->gt->w; x++) {
+    double a = degrees * acos(-1) / 180, cy = p->gt_image->h / 2.0, cx = p->gt_image->w / 2.0;
+    for (int y = 0; y < p->gt_image->h; y++) {
+        for (int x = 0; x < p->gt_image->w; x++) {
             double sy = cy + scale * (cos(a) * (y - cy) - sin(a) * (x - cx));
             double sx = cx + scale * (sin(a) * (y - cy) + cos(a) * (x - cx));
-            pm_synth_put(p->target, y, x, 0, between(p->gt, sy, sx));
+            pm_synth_put(p->target_image, y, x, 0, between(p->gt_image, sy, sx));
         }
     }
-    pm_prep_free(p->target_prep);
-    assert_int_equal(pm_prep_of_image(&p->target_prep, p->target, NULL), PM_OK);
-    p->inputs[1].prep = p->target_prep;
+    pm_pair_renew(p);
 }
 
 static void rotation_and_scale_are_measured(void **state)
 {
     (void)state;
-    struct pair p;
-    make(&p, &plain, 64);
+    struct pm_pair p;
+    pm_pair_open_within(&p, &plain, 64);
     turn(&p, 0.3, 1);
     struct pm_tile_fit fit = measure(&p, 0, 0);
     assert_true(fabs(fit.rotation_deg - 0.3) < 0.05);
@@ -141,39 +113,37 @@ static void rotation_and_scale_are_measured(void **state)
     fit = measure(&p, 0, 0);
     assert_true(fabs(fit.rotation_deg) < 0.05);
     assert_true(fabs(fit.scale - 1.005) < 0.001);
-    drop(&p);
+    pm_pair_close(&p);
 }
 
 static void a_change_of_light_over_the_frame(void **state)
 {
     (void)state;
-    struct pair p;
-    make(&p, &plain, 64);
+    struct pm_pair p;
+    pm_pair_open_within(&p, &plain, 64);
     for (int i = 0; i < plain.w * plain.h; i++) {
         int y = i / plain.w, x = i % plain.w;
-        double v = pm_synth_get(p.target, y, x, 0);
-        pm_synth_put(p.target, y, x, 0, v * (0.8 + 0.2 * x / plain.w));
+        double v = pm_synth_get(p.target_image, y, x, 0);
+        pm_synth_put(p.target_image, y, x, 0, v * (0.8 + 0.2 * x / plain.w));
     }
-    pm_prep_free(p.target_prep);
-    assert_int_equal(pm_prep_of_image(&p.target_prep, p.target, NULL), PM_OK);
-    p.inputs[1].prep = p.target_prep;
+    pm_pair_renew(&p);
     struct pm_tile_fit fit = measure(&p, 12, -8);
     assert_true(fabs(fit.drift - 0.22) < 0.05); /* log(1 / 0.8) */
     assert_true(fit.drift > 5 * fit.drift_error);
     assert_true(fit.corner_px < 1); /* and light is not motion */
-    drop(&p);
+    pm_pair_close(&p);
 }
 
 static void too_small_for_a_tile(void **state)
 {
     (void)state;
     struct pm_synth spec = {.w = 60, .h = 300, .channels = 3, .sample = PM_F32};
-    struct pair p;
-    make(&p, &spec, 8);
+    struct pm_pair p;
+    pm_pair_open_within(&p, &spec, 8);
     struct pm_tile_fit fit = measure(&p, 0, 0);
     assert_int_equal(fit.tiles, 0);
     assert_true(!(fit.agreement > -2)); /* NaN: cannot say */
-    drop(&p);
+    pm_pair_close(&p);
 }
 
 int main(void)

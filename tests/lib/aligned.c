@@ -7,15 +7,25 @@
 
 #include "common/rect.h"
 
+void pm_pair_renew(struct pm_pair *pair)
+{
+    pm_prep_free(pair->gt_prep);
+    pm_prep_free(pair->target_prep);
+    if (pm_prep_of_image(&pair->gt_prep, pair->gt_image, NULL) != PM_OK ||
+        pm_prep_of_image(&pair->target_prep, pair->target_image, NULL) != PM_OK) {
+        abort();
+    }
+    pair->gt = (struct pm_align_input){.image = pair->gt_image, .prep = pair->gt_prep};
+    pair->target = (struct pm_align_input){.image = pair->target_image, .prep = pair->target_prep};
+}
+
 void pm_pair_wrap(struct pm_pair *pair, struct pm_image *gt, struct pm_image *target)
 {
     *pair = (struct pm_pair){.gt_image = gt, .target_image = target};
-    if (pm_prep_of_image(&pair->gt_prep, gt, NULL) != PM_OK ||
-        pm_prep_of_image(&pair->target_prep, target, NULL) != PM_OK) {
-        abort();
-    }
-    pair->gt = (struct pm_align_input){.image = gt, .prep = pair->gt_prep};
-    pair->target = (struct pm_align_input){.image = target, .prep = pair->target_prep};
+    pm_pair_renew(pair);
+    pair->query = (struct pm_align_query){.gt = &pair->gt, .target = &pair->target, .gain = 1};
+    /* Two black images have none, and it stays 1. */
+    (void)pm_align_gain(pair->gt_prep, pair->target_prep, &pair->query.gain, NULL);
 }
 
 void pm_pair_open(struct pm_pair *pair, const struct pm_synth *spec)
@@ -23,6 +33,12 @@ void pm_pair_open(struct pm_pair *pair, const struct pm_synth *spec)
     struct pm_image *gt, *target;
     pm_synth_pair(spec, &gt, &target);
     pm_pair_wrap(pair, gt, target);
+}
+
+void pm_pair_open_within(struct pm_pair *pair, const struct pm_synth *spec, int max_shift)
+{
+    pm_pair_open(pair, spec);
+    pair->query.max_shift = max_shift;
 }
 
 void pm_pair_close(struct pm_pair *pair)

@@ -7,16 +7,21 @@
 
 #include "tests/lib/synth.h"
 #include "worker/align/align.h"
+#include "worker/align/ops.h"
 
 struct pm_pair {
     struct pm_image *gt_image, *target_image;
     struct pm_prep *gt_prep, *target_prep;
     struct pm_align_input gt, target;
+    struct pm_align_query query; /* at the whole images' gain, within max_shift */
 };
 
 void pm_pair_open(struct pm_pair *pair, const struct pm_synth *spec);
+void pm_pair_open_within(struct pm_pair *pair, const struct pm_synth *spec, int max_shift);
 /* Takes over two images. */
 void pm_pair_wrap(struct pm_pair *pair, struct pm_image *gt, struct pm_image *target);
+/* After a change of the images: what is derived from them is made anew; the gain stays. */
+void pm_pair_renew(struct pm_pair *pair);
 void pm_pair_close(struct pm_pair *pair);
 
 /* Runs one method with its own aligner and no wisdom; a failure ends the test. */
