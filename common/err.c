@@ -90,7 +90,9 @@ static enum pm_code code_of_errno(int sys_errno)
 /* Where the system's own words leave open what to do. */
 static const char *advice_of_errno(int sys_errno)
 {
-    return sys_errno == EFBIG ? "; raise the limit on the size of files (ulimit -f)" : "";
+    return sys_errno == EFBIG    ? "; raise the limit on the size of files (ulimit -f)"
+           : sys_errno == EMFILE ? "; raise the limit on open files (ulimit -n)"
+                                 : "";
 }
 
 enum pm_code pm_err_errno(struct pm_err *err, int sys_errno, const char *fmt, ...)

@@ -42,6 +42,18 @@ static void errno_picks_the_fate(void **state)
     }
 }
 
+static void a_limit_of_the_process_is_named(void **state)
+{
+    (void)state;
+    struct pm_err err;
+    pm_err_errno(&err, EFBIG, "write x");
+    assert_non_null(strstr(err.text, "ulimit -f"));
+    pm_err_errno(&err, EMFILE, "open x");
+    assert_non_null(strstr(err.text, "ulimit -n"));
+    pm_err_errno(&err, EIO, "read x");
+    assert_null(strstr(err.text, "ulimit"));
+}
+
 static void wrap_adds_context_and_keeps_the_code(void **state)
 {
     (void)state;
@@ -72,6 +84,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_code_has_name_text_and_way_back),
         cmocka_unit_test(errno_picks_the_fate),
+        cmocka_unit_test(a_limit_of_the_process_is_named),
         cmocka_unit_test(wrap_adds_context_and_keeps_the_code),
         cmocka_unit_test(a_long_or_hostile_message_stays_one_bounded_line),
     };
