@@ -130,7 +130,7 @@ static enum pm_code run_pair(
 static bool equal(const struct row *a, const struct row *b)
 {
     return a->shift.dy == b->shift.dy && a->shift.dx == b->shift.dx &&
-           memcmp(&a->scan.loss, &b->scan.loss, sizeof a->scan.loss) == 0 &&
+           !(a->scan.loss < b->scan.loss) && !(a->scan.loss > b->scan.loss) &&
            memcmp(a->mask.words, b->mask.words, pm_bitmap_bytes(a->mask.w, a->mask.h)) == 0;
 }
 

@@ -56,8 +56,10 @@ static void take_nine(const struct ground *g, int dy, int dx, double ratio, doub
             g->l1->row3_i16(a, b, 1, n, sum[i]);
         }
     }
-    for (int i = 0; i < 9; i++) { /* sum[][k] belongs to dx + 1 - k */
-        loss[i / 3][2 - i % 3] = (double)sum[i / 3][i % 3] * unit / ((double)rows * (double)n);
+    for (int i = 0; i < 3; i++) {
+        for (int k = 0; k < 3; k++) { /* sum[i][k] belongs to dx + 1 - k */
+            loss[i][2 - k] = (double)sum[i][k] * unit / ((double)rows * (double)n);
+        }
     }
 }
 

@@ -174,13 +174,14 @@ static int64_t dot(const int16_t *a, const int16_t *b, int n)
 static double mean_product(const struct cells *c, int x, int y, int w, int h, int dy, int dx)
 {
     int step = c->w * c->h > MANY_CELLS ? 2 : 1;
+    int rows = (h + step - 1) / step;
     int64_t sum = 0;
 
     for (int r = y; r < y + h; r += step) {
         sum += dot(c->gt + (size_t)(r + dy) * (size_t)c->w + (x + dx),
             c->target + (size_t)r * (size_t)c->w + x, w);
     }
-    return (double)sum / ((double)w * ((h + step - 1) / step) * STEPS * STEPS);
+    return (double)sum / ((double)w * rows * STEPS * STEPS);
 }
 
 static double *at(const struct cells *c, int dy, int dx)
