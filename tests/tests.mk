@@ -7,7 +7,7 @@
 #   make model      ACTIONS=10000 SEED=, random actions against a model of what must come of them
 #   make guests     MINUTES=10, people holding locks in the database
 #   make scale      100,000 files, a million jobs
-#   make soak       HOURS=8 SEED=, random load; memory, descriptors and threads stay flat
+#   make soak       HOURS=8 (or 0.5) SEED=, random load; memory, descriptors and threads stay flat
 #   make fuzz       FUZZ_S=60 (each) TARGETS="tiff png ...", libFuzzer on every parser
 
 .PHONY: tests bench crash powerloss faults model guests scale soak fuzz fuzzers
@@ -98,7 +98,7 @@ model: all
 	BUILD=$(BUILD) $(PYTHON) tests/campaign/model.py --actions $(or $(ACTIONS),10000) $(if $(SEED),--seed $(SEED))
 
 soak: all
-	BUILD=$(BUILD) $(PYTHON) tests/campaign/soak.py --minutes $$(($(or $(HOURS),8) * 60)) $(if $(SEED),--seed $(SEED))
+	BUILD=$(BUILD) $(PYTHON) tests/campaign/soak.py --minutes $$(awk 'BEGIN { print 60 * $(or $(HOURS),8) }') $(if $(SEED),--seed $(SEED))
 
 # --- fuzzing ---
 
