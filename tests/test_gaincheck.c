@@ -81,6 +81,22 @@ static void the_right_gain_is_sure_of_the_places_beside(void **state)
     pm_pair_close(&pair);
 }
 
+/* Without a scene no place is surer than another, at any gain. */
+static void a_flat_pair_is_not_sure(void **state)
+{
+    (void)state;
+    struct pm_synth spec = smooth;
+    struct pm_candidate right = {.dy = DY, .dx = DX};
+    struct pm_pair pair;
+    spec.scene = PM_SYNTH_FLAT;
+    spec.read = 0;
+    pm_pair_open(&pair, &spec);
+    struct pm_gaincheck check = check_of(&pair, WRONG, right, NULL, 1 / WRONG, NAN);
+    assert_true(check.off && check.stable);
+    assert_true(fabs(check.z_near) < 1e-9);
+    pm_pair_close(&pair);
+}
+
 /* The wrong gain's own minimum lies elsewhere; at the right gain a place beside it is lower. */
 static void a_minimum_that_a_wrong_gain_made_is_not(void **state)
 {
@@ -138,6 +154,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_scene_s_place_is_stable_at_any_gain),
         cmocka_unit_test(the_right_gain_is_sure_of_the_places_beside),
+        cmocka_unit_test(a_flat_pair_is_not_sure),
         cmocka_unit_test(a_minimum_that_a_wrong_gain_made_is_not),
         cmocka_unit_test(a_mosaic_is_compared_where_its_colours_meet),
         cmocka_unit_test(the_second_place_has_its_own_gain),

@@ -28,6 +28,15 @@ static enum pm_code loss_at(struct pm_bands *bands, const struct pm_align_query 
     return rc;
 }
 
+/* Two equal losses without noise: nothing separates them. */
+static double z_of(struct pm_bands_difference d)
+{
+    if (isnan(d.loss) || d.noise > 0) {
+        return d.loss / d.noise;
+    }
+    return d.loss > 0 ? (double)INFINITY : 0;
+}
+
 /* The lowest rival at the gain of this query, which is that of the answer's overlap. */
 static enum pm_code compare_rivals(struct pm_bands *bands, const struct pm_align_query *query,
     const struct pm_confirmed *confirmed, struct pm_gaincheck *check, struct pm_err *err)
@@ -36,7 +45,7 @@ static enum pm_code compare_rivals(struct pm_bands *bands, const struct pm_align
     int n = pm_rivals_of(query->gt->image->channels, confirmed->dy, confirmed->dx, rivals);
     enum pm_code rc = pm_bands_begin(bands, query, err);
     int step = pm_bands_first_step(bands);
-    double z = INFINITY;
+    double z = NAN;
 
     if (rc == PM_OK) {
         rc = pm_bands_sum3(bands, confirmed->dy, confirmed->dx, step, true, err);
@@ -51,10 +60,10 @@ static enum pm_code compare_rivals(struct pm_bands *bands, const struct pm_align
             struct pm_bands_difference d =
                 pm_bands_compare(bands, there, here, step, confirmed->dy);
             check->stable = check->stable && !(d.loss < 0);
-            z = d.noise > 0 ? fmin(z, d.loss / d.noise) : z; /* fmin: NaN is passed over */
+            z = fmin(z, z_of(d)); /* NaN is passed over */
         }
     }
-    check->z_near = z;
+    check->z_near = isnan(z) ? -(double)INFINITY : z;
     return rc;
 }
 
