@@ -45,7 +45,10 @@ def main():
                 continue
             noise = draw.choice(noises)
             seed += 1
-            pair = hard_cases.make(case, noise, path, seed, args.max_shift, size)
+            try:
+                pair = hard_cases.make(case, noise, path, seed, args.max_shift, size)
+            except ValueError:  # the photograph is too small for the size
+                continue
             answer = hard_judge.answers_of(pair, [args.method])[args.method]
             v = hard_judge.verdict(pair, answer, answer)
             for key in (case, "all"):
