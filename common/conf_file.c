@@ -215,7 +215,11 @@ static char *next_line(char *out, int size, void *ctx)
         text += sizeof mark - 1;
     }
     text += strspn(text, " \t");
-    if (strlen(text) + 1 > (size_t)size) {
+    if (memchr(load->text, '\0', (size_t)len) != NULL) {
+        rc = pm_err_set(&load->err, PM_ECONF,
+            "%s:%d: the line holds a NUL byte; save the file as plain text (UTF-8)", load->path,
+            load->line);
+    } else if (strlen(text) + 1 > (size_t)size) {
         rc = pm_err_set(&load->err, PM_ECONF, "%s:%d: the line is longer than %d bytes; shorten it",
             load->path, load->line, size - 1);
     } else {

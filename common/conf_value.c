@@ -1,5 +1,6 @@
 #include "common/conf_value.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -295,12 +296,23 @@ void pm_option_format(const struct pm_option *option, const void *base, char *te
     }
 }
 
+/* A blank at the end would be taken off when this is read; before a slash it stays. */
+static void print_path(const char *path, FILE *to)
+{
+    size_t len = strlen(path);
+
+    fputs(path, to);
+    if (len > 0 && isspace((unsigned char)path[len - 1])) {
+        fputc('/', to);
+    }
+}
+
 void pm_option_print(const struct pm_option *option, const void *base, FILE *to)
 {
     char text[64];
     if (option->type == PM_OPTION_PATH) {
         const char *path = *(char *const *)const_field(option, base);
-        fputs(path != NULL ? path : "", to);
+        print_path(path != NULL ? path : "", to);
         return;
     }
     pm_option_format(option, base, text, sizeof text);

@@ -221,6 +221,21 @@ static void long_paths_fit_and_longer_lines_are_refused(void **state)
     pm_conf_unref(conf);
 }
 
+/* Also what an editor makes of it that saves UTF-16. */
+static void a_nul_byte_is_refused(void **state)
+{
+    static const char nul[] = "[pairmill]\ndb = /a\0b\n", utf16[] = "\xff\xfe[\0p\0a\0i\0r\0";
+    struct pm_conf *conf = NULL;
+    struct pm_err err;
+    (void)state;
+    assert_int_equal(load(&conf, nul, sizeof nul - 1, &err), PM_ECONF);
+    assert_non_null(strstr(err.text, ":2: the line holds a NUL byte"));
+    pm_conf_unref(conf);
+    assert_int_equal(load(&conf, utf16, sizeof utf16 - 1, &err), PM_ECONF);
+    assert_non_null(strstr(err.text, ":1: the line holds a NUL byte"));
+    pm_conf_unref(conf);
+}
+
 static void flags_beat_the_file(void **state)
 {
     struct pm_conf *conf = NULL;
@@ -262,6 +277,7 @@ int main(void)
         cmocka_unit_test(checks_name_the_line_of_the_folder_too),
         cmocka_unit_test(a_file_that_cannot_be_read_is_named),
         cmocka_unit_test(long_paths_fit_and_longer_lines_are_refused),
+        cmocka_unit_test(a_nul_byte_is_refused),
         cmocka_unit_test(flags_beat_the_file),
         cmocka_unit_test(damaged_files_are_survived),
     };

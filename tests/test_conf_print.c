@@ -90,6 +90,25 @@ static void what_is_printed_reads_back_the_same(void **state)
     pm_conf_unref(b);
 }
 
+/* Found by the fuzzer: the slash went, and then the blank before it. */
+static void a_blank_at_the_end_of_a_path_stays(void **state)
+{
+    struct pm_conf *a = fresh(), *b = fresh();
+    char *first, *second;
+    (void)state;
+    load_text(a, "[pairmill]\ndb = /a /\n");
+    assert_string_equal(a->db, "/a ");
+    first = printed_conf(a);
+    load_text(b, first);
+    assert_string_equal(b->db, "/a ");
+    second = printed_conf(b);
+    assert_string_equal(first, second);
+    free(first);
+    free(second);
+    pm_conf_unref(a);
+    pm_conf_unref(b);
+}
+
 static void the_sample_is_the_shipped_file(void **state)
 {
     char *sample = printed(pm_conf_print_sample);
@@ -190,6 +209,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_printed_reads_back_the_same),
+        cmocka_unit_test(a_blank_at_the_end_of_a_path_stays),
         cmocka_unit_test(the_sample_is_the_shipped_file),
         cmocka_unit_test(the_sample_parses_to_the_defaults),
         cmocka_unit_test(the_sample_with_everything_switched_on_parses),
