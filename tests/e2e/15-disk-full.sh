@@ -40,7 +40,8 @@ daemon_start_ready
 wait_for 30 "$pairs queued pairs, held" sql_is "$pairs|0|1" \
     "select queued, running + done, (select space_low from health) from progress"
 only_once event=space_low
-must_be 1 "select json_extract(output_free_bytes, '\$.main') > 1000000 from health"
+wait_for 20 "what is free" sql_is 1 \
+    "select json_extract(output_free_bytes, '\$.main') > 1000000 from health"
 write_conf pairmill.min_free=0
 kill -HUP "$daemon"
 wait_done "$pairs"
